@@ -1,0 +1,66 @@
+"""The command ``buffycoat``: gathers the commands and turns errors into one plain message."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from buffycoat import __version__
+from buffycoat.cli.console import remarks, results
+from buffycoat.errors import BuffycoatError
+
+COMMANDS: tuple[str, ...] = ()
+"""The modules of :mod:`buffycoat.cli` that add a command, in the order in which help lists them."""
+
+app = typer.Typer(
+    name="buffycoat",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Tells white blood cells apart in photographs of stained smears, and says how far to trust the answer. "
+    "Research software, not a medical device.",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        results().print(f"buffycoat {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _buffycoat(
+    version: Annotated[  # noqa: ARG001 (the callback acts on it)
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _name in COMMANDS:
+    importlib.import_module(f"buffycoat.cli.{_name}").register(app)
+
+
+def run() -> None:
+    """Run the command line; every foreseen fault ends in one message and its exit code, never a traceback."""
+    try:
+        app()
+    except BuffycoatError as error:
+        remarks().print(f"[bold red]Error:[/] {_escaped(error.what)}")
+        if error.hint:
+            remarks().print(_escaped(error.hint))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        remarks().print("Stopped. What was finished is kept; the same command goes on from there.")
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("[", r"\[")

@@ -1,0 +1,206 @@
+"""The JSON documents that pass between rooms, as strict pydantic models.
+
+Unknown keys are refused, so that a document from another version fails with its reason and not later.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from buffycoat.errors import DataError
+from buffycoat.files import write_json
+
+
+class Document(BaseModel):
+    """A document that is written to and read from a JSON file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def write(self, path: Path) -> None:
+        """Write the document in one step."""
+        write_json(path, self.model_dump(mode="json"))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the document.
+
+        Raises
+        ------
+        DataError
+            The file is missing, is not JSON, or is of another shape; every fault is named.
+        """
+        try:
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise DataError(f"{path} does not exist.") from error
+        except (UnicodeDecodeError, json.JSONDecodeError) as error:
+            raise DataError(f"{path} is not a JSON document: {error}") from error
+        except ValidationError as error:
+            raise DataError(f"{path} is damaged or of another version: {explain(error)}") from error
+
+
+def explain(error: ValidationError) -> str:
+    """Return all faults of a validation in one readable line."""
+    parts = []
+    for fault in error.errors():
+        where = ".".join(str(step) for step in fault["loc"]) or "the document"
+        parts.append(f"{where}: {fault['msg'][0].lower()}{fault['msg'][1:]}")
+    return "; ".join(parts)
+
+
+class Fault(Document):
+    """One thing found wrong in the data while reading them, and what was done about it."""
+
+    file: str
+    row: int | None = None  # line number in that file, from 1, the header being line 1
+    problem: str
+    action: str
+
+
+class FrameSpec(Document):
+    """How crops are cut: the same for training and for use, so it travels with the model.
+
+    ``side_px`` is in pixels of a field `reference_width_px` wide; a wider or narrower field scales it, so that
+    a cell fills the same share of the crop whatever the size its photograph was stored in.
+    """
+
+    mode: Literal["auto", "cell", "whole"] = "auto"  # auto: single-cell photographs whole, fields by cell
+    side_px: int = Field(default=320, gt=0)  # side of the square taken from the field
+    reference_width_px: int = Field(default=640, gt=0)
+    stored_px: int = Field(default=224, gt=0)  # side of the crop as stored
+
+
+class Interval(Document):
+    """A confidence interval and how it was made. ``low`` and ``high`` are None where it is undefined."""
+
+    low: float | None
+    high: float | None
+    level: float = 0.95
+    method: str
+
+
+class Estimate(Document):
+    """A figure with its interval; ``value`` is None where it is undefined (a share of nothing).
+
+    ``numerator`` and ``denominator`` are set where the figure is a share of counted cells.
+    """
+
+    value: float | None
+    interval: Interval
+    numerator: int | None = None
+    denominator: int | None = None
+
+
+class ClassResult(Document):
+    """How one class fared, one against the rest."""
+
+    name: str
+    support: int
+    sensitivity: Estimate  # also called recall
+    specificity: Estimate
+    precision: Estimate
+    f1: Estimate
+
+
+class ModelResult(Document):
+    """One model's results, pooled over every held-out prediction."""
+
+    model: str
+    title: str
+    n: int  # held-out predictions (cells × repeats)
+    cells: int  # distinct held-out cells
+    right: int
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    macro_sensitivity: Estimate
+    macro_specificity: Estimate
+    macro_precision: Estimate
+    macro_f1: Estimate
+    classes: tuple[ClassResult, ...]
+    confusion: tuple[tuple[int, ...], ...]  # rows: true class, columns: predicted, both in the study's order
+    collapsed: str | None = None  # the one class every prediction names, or None
+    per_fold_accuracy: tuple[float, ...] = ()
+
+
+class Comparison(Document):
+    """Two models on the same held-out cells."""
+
+    first: str
+    second: str
+    difference: Estimate  # accuracy of the first minus accuracy of the second
+    first_only_right: int
+    second_only_right: int
+    p_value: float
+    method: str
+    sentence: str
+
+
+class Results(Document):
+    """``results.json``: everything a report says about models, recomputed from ``predictions.parquet``."""
+
+    schema_version: Literal[1] = 1
+    classes: tuple[str, ...]
+    synthetic: bool
+    seed: int
+    n: int
+    protocol: str  # one sentence: how the rows were split
+    majority: ModelResult  # always answering the largest class of the training rows
+    models: tuple[ModelResult, ...]
+    comparisons: tuple[Comparison, ...]
+    remarks: tuple[str, ...] = ()
+
+
+class CleaningStep(Document):
+    """What one rule of the recipe did."""
+
+    rule: str  # short name, as in `excluded_by`
+    description: str
+    applied: bool
+    removed: int
+    counts_after: dict[str, int]  # rows left, by label (unlabelled and two-cell rows under those names)
+
+
+class Cleaning(Document):
+    """``cleaning.json``: the recipe's account; the counts reconcile to the row."""
+
+    recipe: str
+    counts_before: dict[str, int]
+    steps: tuple[CleaningStep, ...]
+    counts_after: dict[str, int]
+    sampling_weights: dict[str, float]  # how often a row of a class is drawn in training, relative to once
+    rows_before: int
+    rows_after: int
+
+
+class NetworkCard(Document):
+    """What a report says of a network without touching it."""
+
+    name: str  # timm or family name as resolved, e.g. "resnet18"
+    title: str  # e.g. "ResNet-18"
+    family: str  # "resnet", "efficientnet", "alexnet" or "other"
+    idea: str  # a few sentences: plain paragraphs, no markup
+    block: str  # caption of the block diagram
+    reference: str  # the paper
+    parameters: int
+    multiply_adds: int  # at `input_px`
+    input_px: int
+    weights: str  # where the weights came from, in words; "none: trained from scratch"
+    weights_fallback: str | None = None  # why `auto` found no weights, if it did not
+    pretrained: bool
+
+
+class DataSummary(Document):
+    """Where a study's data came from."""
+
+    name: str
+    root: str
+    synthetic: bool
+    description: str
+    citation: str | None = None
+    licence: str | None = None
+    files: int
+    content_hash: str

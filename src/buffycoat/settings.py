@@ -1,0 +1,40 @@
+"""What the surroundings decide: where data live, how many threads, how much the terminal says."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+DATA_VARIABLE = "BUFFYCOAT_DATA"
+CACHE_VARIABLE = "BUFFYCOAT_CACHE"
+
+
+def cache_dir() -> Path:
+    """Return the folder for what can be fetched or computed again (not created here)."""
+    given = os.environ.get(CACHE_VARIABLE)
+    return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("buffycoat"))
+
+
+def data_dirs(given: Path | None = None) -> tuple[Path, ...]:
+    """Return the folders to look for named data sets in, first to last.
+
+    A folder given on the command line comes before ``BUFFYCOAT_DATA``, which comes before the user's cache.
+    """
+    places: list[Path] = []
+    if given is not None:
+        places.append(given.expanduser())
+    variable = os.environ.get(DATA_VARIABLE)
+    if variable:
+        places.append(Path(variable).expanduser())
+    places.append(cache_dir() / "data")
+    return tuple(places)
+
+
+def usable_cores() -> int:
+    """Return how many processor cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1
