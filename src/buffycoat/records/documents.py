@@ -113,6 +113,7 @@ class ModelResult(Document):
     title: str
     n: int  # held-out predictions (cells × repeats)
     cells: int  # distinct held-out cells
+    groups: int  # distinct groups those cells belong to: the independent units of the intervals
     right: int
     accuracy: Estimate
     balanced_accuracy: Estimate
@@ -123,7 +124,7 @@ class ModelResult(Document):
     classes: tuple[ClassResult, ...]
     confusion: tuple[tuple[int, ...], ...]  # rows: true class, columns: predicted, both in the study's order
     collapsed: str | None = None  # the one class every prediction names, or None
-    per_fold_accuracy: tuple[float, ...] = ()
+    per_fold_accuracy: tuple[float, ...] = ()  # by repeat, then fold
 
 
 class Comparison(Document):
@@ -135,7 +136,9 @@ class Comparison(Document):
     first_only_right: int
     second_only_right: int
     p_value: float
-    method: str
+    p_adjusted: float  # after Holm's correction over all comparisons of the study
+    settled: bool  # the corrected p-value is below 0.05 and the interval leaves out nought
+    method: str  # of the p-value; the interval names its own
     sentence: str
 
 
@@ -146,7 +149,7 @@ class Results(Document):
     classes: tuple[str, ...]
     synthetic: bool
     seed: int
-    n: int
+    n: int  # distinct held-out cells
     protocol: str  # one sentence: how the rows were split
     majority: ModelResult  # always answering the largest class of the training rows
     models: tuple[ModelResult, ...]
