@@ -1,0 +1,122 @@
+"""Decoding with Pillow: every format and pixel type that the fast JPEG path does not take."""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import warnings
+from pathlib import Path
+from typing import IO
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from buffycoat.errors import ImageError
+
+_FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", "PPM")
+_FAILURES = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, Warning)
+_WITH_ALPHA = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
+_WARNINGS = threading.Lock()  # catch_warnings changes state that all threads share
+
+
+def decode(content: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
+    """Return the image as uint8 RGB (H, W, 3), as displayed; see :func:`buffycoat.imaging.decode.read_image`.
+
+    Raises
+    ------
+    ImageError
+        Not an image, too large, truncated, or of an unknown pixel type.
+    """
+    with _open(io.BytesIO(content), name) as image:
+        refuse_large(name, *image.size, max_pixels)
+        try:
+            image.load()
+        except MemoryError as error:
+            raise ImageError(name, "too large for this machine's memory") from error
+        except _FAILURES as error:
+            raise ImageError(name, "truncated" if "truncated" in str(error) else "cannot be decoded") from error
+        try:
+            upright = ImageOps.exif_transpose(image)
+        except _FAILURES:  # a damaged EXIF block says nothing about rotation; the pixels are sound
+            upright = image
+        return _to_rgb(upright, name)
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Return (width, height) as displayed, from the header.
+
+    Raises
+    ------
+    ImageError
+        Not an image.
+    """
+    with path.open("rb") as stream, _open(stream, str(path)) as image:
+        try:
+            turned = int(image.getexif().get(0x0112, 1)) >= 5
+        except _FAILURES:
+            turned = False
+        width, height = image.size
+    return (height, width) if turned else (width, height)
+
+
+def refuse_large(name: str, width: int, height: int, max_pixels: int) -> None:
+    """Raise ImageError when an image has more than `max_pixels`."""
+    if width * height > max_pixels:
+        raise ImageError(
+            name,
+            f"too large ({width}×{height} = {width * height / 1e6:.0f} megapixels; the limit is {max_pixels / 1e6:g})",
+        )
+
+
+def _open(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
+    """Read a header.
+
+    ``Image.open`` would apply Pillow's own limit, which warns or raises without telling the size; its readers
+    are called directly, and only those of the formats we mean to read.
+    """
+    Image.init()
+    head = stream.read(16)
+    for kind in _FORMATS:
+        reader, accepts = Image.OPEN[kind]
+        if accepts is not None and accepts(head) is not True:
+            continue
+        stream.seek(0)
+        with _WARNINGS, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of damaged metadata, which are not used
+            try:
+                return reader(stream, name)
+            except UnidentifiedImageError as error:
+                raise ImageError(name, "not an image") from error
+            except _FAILURES as error:
+                raise ImageError(name, "truncated or not an image") from error
+    raise ImageError(name, "not an image")
+
+
+def _to_rgb(image: Image.Image, name: str) -> NDArray[np.uint8]:
+    if image.mode.startswith(("I", "F")):
+        return _from_numbers(np.asarray(image), name)
+    if image.mode in _WITH_ALPHA or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        ground = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(ground, layer)
+    return np.array(image if image.mode == "RGB" else image.convert("RGB"), np.uint8)
+
+
+def _from_numbers(values: NDArray[np.generic], name: str) -> NDArray[np.uint8]:
+    """Scale a single wide channel to 8 bits.
+
+    Cameras store 10, 12 or 14 bits in 16: the smallest of these ranges that holds the values is taken for full.
+    """
+    numbers = values.astype(np.float64)
+    largest = float(numbers.max())
+    if not np.isfinite(numbers).all() or float(numbers.min()) < 0 or largest > 65535:
+        raise ImageError(name, f"unknown pixel type ({values.dtype}, up to {largest:g})")
+    if values.dtype.kind == "f":
+        full = next(top for top in (1.0, 255.0, 65535.0) if largest <= top)
+    else:
+        full = next(top for top in (255.0, 1023.0, 4095.0, 16383.0, 65535.0) if largest <= top)
+    grey = np.round(numbers * (255.0 / full)).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
