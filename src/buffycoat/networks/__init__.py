@@ -1,0 +1,1 @@
+"""The networks: found by name, built with a head for the study's classes, given weights, and described."""
