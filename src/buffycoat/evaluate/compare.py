@@ -1,0 +1,183 @@
+"""Two models on the same held-out cells: which is better, and whether these data settle it.
+
+Sources: McNemar, Psychometrika 12 (1947) 153, in its exact form; Holm, Scand. J. Stat. 6 (1979) 65.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import bdtr
+
+from buffycoat.evaluate.held_out import HeldOut, Numbers
+from buffycoat.evaluate.intervals import GroupBootstrap, clopper_pearson, interval
+from buffycoat.records.documents import Comparison, Estimate, Interval
+
+ALPHA = 0.05
+
+
+def exact_mcnemar(first_only: int, second_only: int) -> float:
+    """Return the two-sided exact p-value of McNemar's test (a sign test on the cells that only one has right).
+
+    Examples
+    --------
+    >>> round(exact_mcnemar(6, 2), 3)
+    0.289
+    """
+    fewer, total = min(first_only, second_only), first_only + second_only
+    return min(1.0, 2 * float(bdtr(fewer, total, 0.5))) if total else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p-values corrected for their number by Holm's step-down rule, in the order given.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    corrected = [0.0] * len(p_values)
+    highest = 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = highest
+    return corrected
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two models' answers to the same held-out rows."""
+
+    first: HeldOut
+    second: HeldOut
+
+    @classmethod
+    def of(cls, first: HeldOut, second: HeldOut) -> Paired:
+        """Keep the rows (repeat and cell) that both models have, in the same order."""
+        keys = [list(zip(held.repeat.tolist(), held.cell.tolist(), strict=True)) for held in (first, second)]
+        common = set(keys[0]) & set(keys[1])
+        rows = [
+            np.array(sorted((i for i, key in enumerate(of) if key in common), key=of.__getitem__), dtype=np.int64)
+            for of in keys
+        ]
+        return cls(first.take(rows[0]), second.take(rows[1]))
+
+    def difference(self, *, seed: int, replicates: int) -> Estimate:
+        """Return the accuracy of the first minus that of the second, with a paired bootstrap interval."""
+        groups, number = np.unique(self.first.group, return_inverse=True)
+        counts = np.zeros((len(groups), 3), dtype=np.int64)
+        both = np.stack([np.ones_like(self.first.right), self.first.right, self.second.right], axis=1)
+        np.add.at(counts, number, both.astype(np.int64))
+        value = float(self.first.right.mean() - self.second.right.mean())
+
+        def statistic(summed: NDArray[np.float64]) -> NDArray[np.float64]:
+            # A resample without rows cannot occur: every group has at least one.
+            apart: NDArray[np.float64] = (summed[..., 1] - summed[..., 2]) / np.maximum(summed[..., 0], 1)
+            return apart
+
+        limits = GroupBootstrap(counts, replicates=replicates, seed=seed).interval(statistic)
+        if limits is None:
+            return Estimate(value=value, interval=self._all_alike(value, len(groups)))
+        return Estimate(value=value, interval=limits.model_copy(update={"method": f"paired {limits.method}"}))
+
+    @staticmethod
+    def _all_alike(value: float, groups: int) -> Interval:
+        """Return limits where no group sets the models apart: so few differ that none of these did."""
+        low, _ = clopper_pearson(groups, groups)
+        margin = 1 - float(low)
+        limits = max(value - margin, -1.0), min(value + margin, 1.0)
+        return interval(*limits, 0.95, "exact binomial: share of groups that may differ though none did")
+
+    def by_cell(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Numbers]:
+        """Return each cell's verdict in both models, from probabilities averaged over the repeats, and its group."""
+        cells, at, number = np.unique(self.first.cell, return_index=True, return_inverse=True)
+        verdicts = []
+        for held in (self.first, self.second):
+            odds = np.zeros((len(cells), held.classes))
+            np.add.at(odds, number, held.odds)
+            verdicts.append(odds.argmax(axis=1) == held.true[at])
+        return verdicts[0], verdicts[1], self.first.group[at]
+
+    def test(self) -> tuple[int, int, float, str]:
+        """Return cells only the first has right, cells only the second has, the p-value and the test's name."""
+        first, second, group = self.by_cell()
+        first_only, second_only = int(np.sum(first & ~second)), int(np.sum(second & ~first))
+        names, number = np.unique(group, return_inverse=True)
+        if len(names) == len(group):
+            p_value = exact_mcnemar(first_only, second_only)
+            method = f"exact McNemar test on {len(group)} cells"
+        else:
+            lead = np.bincount(number, weights=first.astype(float) - second.astype(float))
+            p_value = exact_mcnemar(int(np.sum(lead > 0)), int(np.sum(lead < 0)))
+            method = f"exact sign test on {len(names)} groups of cells"
+        repeats = len(np.unique(self.first.repeat))
+        if repeats > 1:
+            method += f", probabilities averaged over {repeats} repeats"
+        return first_only, second_only, p_value, method
+
+
+def compare_all(
+    models: Sequence[HeldOut], titles: Mapping[str, str], *, seed: int, replicates: int
+) -> tuple[Comparison, ...]:
+    """Compare every two models, in their order, the p-values corrected for the number of comparisons."""
+    pairs = [paired for paired in (Paired.of(*pair) for pair in combinations(models, 2)) if len(paired.first.cell)]
+    tests = [paired.test() for paired in pairs]
+    corrected = holm([p_value for _, _, p_value, _ in tests])
+    comparisons = []
+    for paired, (first_only, second_only, p_value, method), adjusted in zip(pairs, tests, corrected, strict=True):
+        difference = paired.difference(seed=seed, replicates=replicates)
+        settled = adjusted < ALPHA and _leaves_out_nought(difference.interval)
+        names = (paired.first.model, paired.second.model)
+        comparisons.append(
+            Comparison(
+                first=names[0],
+                second=names[1],
+                difference=difference,
+                first_only_right=first_only,
+                second_only_right=second_only,
+                p_value=p_value,
+                p_adjusted=adjusted,
+                settled=settled,
+                method=f"{method}, Holm-corrected over {len(pairs)}" if len(pairs) > 1 else method,
+                sentence=sentence(titles[names[0]], titles[names[1]], difference, settled=settled),
+            )
+        )
+    return tuple(comparisons)
+
+
+def _leaves_out_nought(limits: Interval) -> bool:
+    return limits.low is not None and limits.high is not None and (limits.low > 0 or limits.high < 0)
+
+
+def sentence(first: str, second: str, difference: Estimate, *, settled: bool) -> str:
+    """Return the comparison in plain words, the better model first.
+
+    Examples
+    --------
+    >>> from buffycoat.records.documents import Interval
+    >>> limits = Interval(low=-0.07, high=0.01, method="")
+    >>> sentence("ResNet-18", "EfficientNet", Estimate(value=-0.03, interval=limits), settled=False)
+    'EfficientNet is better than ResNet-18 by 0.03 (−0.01 to 0.07): these data do not settle it.'
+    """
+    value, low, high = difference.value or 0.0, difference.interval.low, difference.interval.high
+    if value < 0:
+        first, second = second, first
+        value, low, high = -value, None if high is None else -high, None if low is None else -low
+    digits = 3 if 0 < value < 0.005 else 2
+    limits = (
+        "interval undefined" if low is None or high is None else f"{_signed(low, digits)} to {_signed(high, digits)}"
+    )
+    if value == 0:
+        return f"{first} and {second} are right equally often ({limits}): these data do not tell them apart."
+    verdict = "." if settled else ": these data do not settle it."
+    return f"{first} is better than {second} by {value:.{digits}f} ({limits}){verdict}"
+
+
+def _signed(value: float, digits: int) -> str:
+    shown = f"{value:.{digits}f}"
+    return shown.removeprefix("-") if float(shown) == 0 else shown.replace("-", "−")

@@ -1,0 +1,128 @@
+"""``results.json`` from ``predictions.parquet``: reads tables only, never a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import polars as pl
+
+from buffycoat.errors import DataError
+from buffycoat.evaluate.compare import Paired, compare_all
+from buffycoat.evaluate.held_out import HeldOut, held_out, largest_classes
+from buffycoat.evaluate.model import model_result
+from buffycoat.evaluate.validate import validate_predictions
+from buffycoat.records.documents import ModelResult, Results
+
+MAJORITY = "majority"
+"""Name of the baseline's result."""
+MAJORITY_TITLE = "Always the largest class"
+REPLICATES = 5000
+
+
+def evaluate(
+    predictions: pl.DataFrame,
+    cells: pl.DataFrame,
+    *,
+    classes: Sequence[str],
+    titles: Mapping[str, str],
+    synthetic: bool,
+    seed: int,
+    protocol: str,
+    majority: pl.DataFrame | Mapping[tuple[int, int], str],
+    replicates: int = REPLICATES,
+) -> Results:
+    """Return every figure a report gives about the models, with intervals and comparisons.
+
+    Parameters
+    ----------
+    predictions
+        ``predictions.parquet`` (validated here).
+    cells
+        The cells they are about, with label and group.
+    classes
+        The study's classes, in its order.
+    titles
+        Title of each model for people; its order is the order of the results. A model without one goes by its name.
+    synthetic
+        Whether the cells were drawn by the program.
+    seed
+        Of the bootstrap.
+    protocol
+        One sentence: how the rows were split.
+    majority
+        The baseline's answer: ``splits.parquet`` (the largest class among each fold's training rows is taken), or
+        the class by (repeat, fold).
+    replicates
+        Number of bootstrap resamples.
+
+    Raises
+    ------
+    DataError
+        The predictions cannot be trusted (see :func:`validate_predictions`), or the baseline's answer for a fold
+        is missing or unknown.
+    """
+    table = validate_predictions(predictions, cells, classes)
+    found = held_out(table, cells, classes)
+    order = [name for name in titles if name in found] + sorted(set(found) - set(titles))
+    shown = {name: titles.get(name, name) for name in order} | {MAJORITY: MAJORITY_TITLE}
+    models = [found[name] for name in order]
+    baseline = _baseline(table, cells, classes, majority)
+    options = {"seed": seed, "replicates": replicates}
+    results = tuple(model_result(held, title=shown[held.model], classes=classes, **options) for held in models)
+    always = model_result(baseline, title=MAJORITY_TITLE, classes=classes, **options)
+    return Results(
+        classes=tuple(classes),
+        synthetic=synthetic,
+        seed=seed,
+        n=always.cells,
+        protocol=protocol,
+        majority=always.model_copy(update={"collapsed": None}),  # it is meant to give one answer
+        models=results,
+        comparisons=compare_all(models, shown, **options),
+        remarks=tuple(_remarks(results, models, baseline, **options)),
+    )
+
+
+def _baseline(
+    table: pl.DataFrame,
+    cells: pl.DataFrame,
+    classes: Sequence[str],
+    majority: pl.DataFrame | Mapping[tuple[int, int], str],
+) -> HeldOut:
+    """Return the baseline's answers to every row that any model was asked."""
+    answers = largest_classes(majority, cells, classes) if isinstance(majority, pl.DataFrame) else dict(majority)
+    asked = table.unique(["repeat", "fold", "cell_id"], keep="any").with_columns(model=pl.lit(MAJORITY))
+    folds = sorted(set(asked.select("repeat", "fold").iter_rows()))
+    missing = [fold for fold in folds if answers.get(fold) not in classes]
+    if missing:
+        repeat, fold = missing[0]
+        raise DataError(
+            f"the largest training class of repeat {repeat}, fold {fold} is {answers.get((repeat, fold))!r}; "
+            f"expected one of {', '.join(classes)}.",
+            hint="Give the splits the predictions were made with.",
+        )
+    place = {name: number for number, name in enumerate(classes)}
+    return held_out(asked, cells, classes)[MAJORITY].answering(MAJORITY, {fold: place[answers[fold]] for fold in folds})
+
+
+def _remarks(
+    results: Sequence[ModelResult], models: Sequence[HeldOut], baseline: HeldOut, *, seed: int, replicates: int
+) -> list[str]:
+    remarks = ["Intervals count the held-out cells only; that training varies from run to run is not in them."]
+    for result, held in zip(results, models, strict=True):
+        if result.collapsed:
+            remarks.append(f"{result.title} collapsed: it calls every cell {result.collapsed}.")
+        lead = Paired.of(held, baseline).difference(seed=seed, replicates=replicates)
+        if (lead.value or 0) <= 0:
+            remarks.append(f"{result.title} does not beat always answering the largest class.")
+        elif lead.interval.low is None or lead.interval.low <= 0:
+            remarks.append(f"{result.title} is not shown to beat always answering the largest class.")
+        if len(held.cell) < len(baseline.cell):
+            remarks.append(
+                f"{result.title} has predictions for {len(held.cell)} of {len(baseline.cell)} held-out rows; "
+                "comparisons use the rows both models have."
+            )
+    empty = [one.name for one in results[0].classes if one.support == 0]
+    if empty:
+        remarks.append(f"No held-out cell is of class {', '.join(empty)}: averages over all classes are undefined.")
+    return remarks
