@@ -316,7 +316,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _lock(stream: IO[bytes], folder: Path) -> None:
     try:
-        import fcntl  # noqa: PLC0415  (not on Windows: there two studies in one folder are the user's care)
+        import fcntl
     except ImportError:
         return
     try:

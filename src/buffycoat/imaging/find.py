@@ -1,4 +1,8 @@
-"""Finding the leukocytes of a field by colour."""
+"""Finding the leukocytes of a field by their stain: where each lies, its whole extent, and its nucleus.
+
+The field is searched at a fixed working width, so that a field stored large or small gives the same cells.
+Nothing is guessed: a field without a well-stained nucleus gives no leukocyte.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,44 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from buffycoat.imaging.bodies import Mask, depth_inside, find_bodies, grow
+from buffycoat.imaging.nucleus import outline_nucleus
+from buffycoat.imaging.stain import background, chromatin_stain, nuclear_stain, working_copy
+
 Box = tuple[int, int, int, int]
+
+# Stain levels, 0 to 255, see stain.nuclear_stain; lengths and areas in pixels at the working width.
+_LEAST_NUCLEUS = 60  # the weakest stain of a nucleus
+_DARK_SHARE = 0.55  # of the field's strongest stain
+_LEAST_PEAK = 80  # a leukocyte's nucleus reaches this
+_LEAST_AREA = 750  # of a nucleus; platelets and their clumps are smaller
+_LEAST_CUT_AREA = 490  # of a nucleus cut by the field's border
+_LEAST_RADIUS = 5.5  # of the largest disc inside a nucleus: refuses streaks and threads
+_LEAST_CUT_RADIUS = 8.0  # the same where the border cuts it, and the area says less
+_MARGIN = 2  # a cell fades out beyond what is segmented; people draw its box a little wide
 
 
 @dataclass(frozen=True, slots=True)
 class Leukocyte:
-    """One leukocyte of a field, in pixels of the field."""
+    """One leukocyte of a field, in pixels of the field.
+
+    Attributes
+    ----------
+    box
+        (x0, y0, x1, y1) of the whole cell, cytoplasm included; x1 and y1 are exclusive.
+    centre
+        (x, y), the middle of the nucleus's mass.
+    nucleus_box
+        Box of the nucleus, all its lobes together.
+    nucleus
+        bool (y1 − y0, x1 − x0), the nucleus inside its box.
+    nucleus_area_px
+        Pixels of the nucleus.
+    touches_border
+        Whether the field's border cuts the cell.
+    score
+        Prominence: nucleus area × strength of its stain, relative to the field's area; comparable inside a field.
+    """
 
     box: Box
     centre: tuple[float, float]
@@ -26,41 +62,114 @@ class Leukocyte:
 
 
 def find_leukocytes(rgb: NDArray[np.uint8]) -> list[Leukocyte]:
-    """Return the leukocytes of a field, the most prominent first; an empty list when there is none."""
+    """Return the leukocytes of a field, the most prominent first; an empty list when there is none.
+
+    Parameters
+    ----------
+    rgb
+        uint8 (H, W, 3), bright field, azure-eosin stain (Romanowsky: Wright, Giemsa, May-Grünwald, Leishman).
+
+    Notes
+    -----
+    Nuclei are the pixels far stronger in blue minus green than the field; bodies are what is stained like them
+    more weakly and hangs together with them, parted where two cells touch; platelets, streaks and stain dirt fall
+    by size and shape.
+    """
     height, width = rgb.shape[:2]
-    scale = width / 640
-    red, green, blue = cv2.split(rgb)
-    purple = cv2.subtract(cv2.addWeighted(red, 0.5, blue, 0.5, 0), green)
-    purple = cv2.GaussianBlur(purple, (0, 0), max(3 * scale, 0.8))
-    threshold, mask = cv2.threshold(purple, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    if threshold < 5:
+    if min(height, width) < 16:
         return []
-    count, labels, stats, centres = cv2.connectedComponentsWithStats(mask)
+    small = working_copy(rgb)
+    empty = background(small)
+    stain = nuclear_stain(small, empty)
+    strongest = float(np.percentile(stain[::2, ::2], 99.5))
+    level = max(_LEAST_NUCLEUS, _DARK_SHARE * strongest)
+    nuclei = np.asarray(cv2.threshold(stain, level, 255, cv2.THRESH_BINARY)[1], np.uint8)
+    if cv2.countNonZero(nuclei) < _LEAST_CUT_AREA:
+        return []
     cells = []
-    for k in range(1, count):
-        x, y, w, h, area = (int(v) for v in stats[k])
-        if area < 1500 * scale**2:
+    for x, y, body in find_bodies(stain, nuclei, _LEAST_CUT_AREA // 2):
+        window = (slice(y, y + body.shape[0]), slice(x, x + body.shape[1]))
+        seed = nuclei[window] & body
+        if cv2.countNonZero(seed) < _LEAST_CUT_AREA // 2:
             continue
-        margin = round(15 * scale)
-        box = (max(x - margin, 0), max(y - margin, 0), min(x + w + margin, width), min(y + h + margin, height))
-        cells.append(
-            Leukocyte(
-                box=box,
-                centre=(float(centres[k][0]), float(centres[k][1])),
-                nucleus_box=(x, y, x + w, y + h),
-                nucleus=labels[y : y + h, x : x + w] == k,
-                nucleus_area_px=area,
-                touches_border=box[0] == 0 or box[1] == 0 or box[2] == width or box[3] == height,
-                score=float(area),
-            )
-        )
+        nucleus = outline_nucleus(chromatin_stain(small[window], empty), body, seed)
+        strength = float(np.percentile(stain[window][seed > 0], 75))
+        cell = _measure(Segmented(x, y, _trim(body, nucleus), nucleus, strength), small.shape, (height, width))
+        if cell is not None:
+            cells.append(cell)
     return sorted(cells, key=lambda cell: -cell.score)
 
 
 def nucleus_mask(shape: tuple[int, ...], cells: Iterable[Leukocyte]) -> NDArray[np.bool_]:
-    """Return one mask (H, W) of all nuclei."""
+    """Return one bool mask (H, W) of all nuclei, for a field of this shape."""
     mask = np.zeros(shape[:2], np.bool_)
     for cell in cells:
         x0, y0, x1, y1 = cell.nucleus_box
         mask[y0:y1, x0:x1] |= cell.nucleus
     return mask
+
+
+@dataclass(frozen=True, slots=True)
+class Segmented:
+    """A cell in the working copy: where its box lies, the masks inside it, and the strength of its nucleus's stain."""
+
+    x: int
+    y: int
+    body: Mask
+    nucleus: Mask
+    strength: float
+
+
+def _trim(body: Mask, nucleus: Mask) -> Mask:
+    """Cut off what lies farther from the nucleus than a cell reaches: red cells that hang on to it."""
+    radius = (cv2.countNonZero(nucleus) / np.pi) ** 0.5
+    return np.asarray(cv2.bitwise_and(body, grow(nucleus, 0.8 * radius + 6)), np.uint8)
+
+
+def _measure(cell: Segmented, working: tuple[int, ...], size: tuple[int, int]) -> Leukocyte | None:
+    """Carry a cell from the working copy to the field; None when it is no leukocyte."""
+    if cell.strength < _LEAST_PEAK or not cv2.countNonZero(cell.nucleus):
+        return None
+    left, top, w, h = cv2.boundingRect(cell.body)
+    x, y = cell.x + left, cell.y + top
+    edges = (y > 1, y + h < working[0] - 1, x > 1, x + w < working[1] - 1)
+    if not _is_leukocyte(cell.nucleus, edges):
+        return None
+    height, width = size
+    across, down = width / working[1], height / working[0]
+    box = (
+        round((x - _MARGIN) * across) if edges[2] else 0,
+        round((y - _MARGIN) * down) if edges[0] else 0,
+        round((x + w + _MARGIN) * across) if edges[3] else width,
+        round((y + h + _MARGIN) * down) if edges[1] else height,
+    )
+    nucleus_box, mask = _enlarge(cell, across, down, size)
+    rows, columns = np.nonzero(mask)
+    return Leukocyte(
+        box=box,
+        centre=(nucleus_box[0] + float(columns.mean()) + 0.5, nucleus_box[1] + float(rows.mean()) + 0.5),
+        nucleus_box=nucleus_box,
+        nucleus=mask,
+        nucleus_area_px=rows.size,
+        touches_border=not all(edges),
+        score=rows.size * cell.strength / (255 * height * width),
+    )
+
+
+def _is_leukocyte(nucleus: Mask, edges: tuple[bool, bool, bool, bool]) -> bool:
+    least_area, least_radius = (_LEAST_AREA, _LEAST_RADIUS) if all(edges) else (_LEAST_CUT_AREA, _LEAST_CUT_RADIUS)
+    if cv2.countNonZero(nucleus) < least_area:
+        return False
+    return float(depth_inside(nucleus, edges).max()) >= least_radius
+
+
+def _enlarge(cell: Segmented, across: float, down: float, size: tuple[int, int]) -> tuple[Box, NDArray[np.bool_]]:
+    """Return the nucleus's box and mask in pixels of the field."""
+    left, top, w, h = cv2.boundingRect(cell.nucleus)
+    x, y = cell.x + left, cell.y + top
+    x0, y0 = round(x * across), round(y * down)
+    x1, y1 = max(min(round((x + w) * across), size[1]), x0 + 1), max(min(round((y + h) * down), size[0]), y0 + 1)
+    piece = cell.nucleus[top : top + h, left : left + w]
+    # Enlarged smoothly: the threshold then follows the outline, not the steps of the working copy.
+    mask = np.asarray(cv2.resize(piece, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR) > 127, np.bool_)
+    return (x0, y0, x1, y1), mask

@@ -1,0 +1,135 @@
+"""Cell bodies: the regions of a field stained like leukocytes, and the parting of those that touch.
+
+All lengths are in pixels at the working width (see :mod:`buffycoat.imaging.stain`); masks are uint8, 0 or 255.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from buffycoat.imaging.stain import WORKING_WIDTH_PX
+
+Mask = NDArray[np.uint8]
+
+_REACH = 26  # how far cytoplasm is looked for round the nuclei
+_BRIDGE = 6  # lobes up to twice this far apart hang together where the cytoplasm is too pale to be seen
+_RIM = 7  # rims of red cells and bridges to them are thinner than twice this
+_WAIST = 0.75  # two bodies touch where the region is narrower than this share of the thinner one
+_LEAST_BODY_RADIUS = 11.0  # a thinner part is a lobe or a fold
+
+
+def find_bodies(stain: NDArray[np.uint8], nuclei: Mask, least_area: int) -> list[tuple[int, int, Mask]]:
+    """Return every region that may be a cell: the nuclei and the weaker stain that hangs together with them.
+
+    Parameters
+    ----------
+    stain
+        From :func:`buffycoat.imaging.stain.nuclear_stain`.
+    nuclei
+        Where the stain is as strong as in nuclei.
+    least_area
+        Smaller regions are left out.
+
+    Returns
+    -------
+    list of (x, y, mask): a body's mask and where its upper left corner lies.
+    """
+    near = grow(np.asarray(cv2.morphologyEx(nuclei, cv2.MORPH_OPEN, disc(3)), np.uint8), _REACH)
+    filled = cv2.morphologyEx(_leukocyte_like(stain, near), cv2.MORPH_OPEN, disc(_RIM))
+    bridged = cv2.morphologyEx(nuclei, cv2.MORPH_CLOSE, disc(_BRIDGE))
+    region = fill_holes(np.asarray(cv2.bitwise_or(filled, bridged), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(region)
+    bodies = []
+    for k in range(1, count):
+        x, y, w, h, area = (int(value) for value in stats[k])
+        if area < least_area:
+            continue
+        window = (slice(y, y + h), slice(x, x + w))
+        if cv2.countNonZero(nuclei[window]) >= least_area:
+            body = np.where(labels[window] == k, 255, 0).astype(np.uint8)
+            edges = (y > 0, y + h < stain.shape[0], x > 0, x + w < stain.shape[1])
+            bodies += [(x, y, piece) for piece in part(body, edges)]
+    return bodies
+
+
+def part(body: Mask, edges: tuple[bool, bool, bool, bool] = (True, True, True, True)) -> list[Mask]:
+    """Part a region where several round bodies touch.
+
+    The distance to the region's edge peaks in the middle of each body and sinks at the waist between two. A
+    region is parted where the waist is clearly narrower than both bodies; the lobes of one nucleus, lying in
+    one cytoplasm, have no such waist.
+
+    Parameters
+    ----------
+    body
+        A mask cut to the region's box.
+    edges
+        Whether the region ends at the box's top, bottom, left and right; where the field's border cuts the
+        cell it does not end.
+    """
+    depth = depth_inside(body, edges)
+    deepest = float(depth.max())
+    for level in np.arange(max(0.35 * deepest, _WAIST * _LEAST_BODY_RADIUS), _WAIST * deepest, 1.5):
+        count, cores = cv2.connectedComponents((depth > level).astype(np.uint8))
+        if count < 3:
+            continue
+        deep_enough = max(level / _WAIST, _LEAST_BODY_RADIUS)
+        kept = [core for core in (cores == k for k in range(1, count)) if float(depth[core].max()) >= deep_enough]
+        if len(kept) > 1:
+            return [piece for near in _nearest(body, kept) for piece in part(near, edges)]
+    return [body]
+
+
+def depth_inside(mask: Mask, edges: tuple[bool, bool, bool, bool] = (True, True, True, True)) -> NDArray[np.float32]:
+    """Return each pixel's distance to the mask's edge; where `edges` is False the mask goes on beyond the picture."""
+    padded = np.pad(mask, 1)
+    top, bottom, left, right = edges
+    if not top:
+        padded[0] = padded[1]
+    if not bottom:
+        padded[-1] = padded[-2]
+    if not left:
+        padded[:, 0] = padded[:, 1]
+    if not right:
+        padded[:, -1] = padded[:, -2]
+    depth = np.asarray(cv2.distanceTransform(padded, cv2.DIST_L2, 3), np.float32)[1:-1, 1:-1]
+    return np.minimum(depth, np.float32(WORKING_WIDTH_PX))  # a mask without any edge is infinitely deep
+
+
+def disc(radius: int) -> Mask:
+    """Return a filled disc as a structuring element."""
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
+
+
+def grow(mask: Mask, radius: float) -> Mask:
+    """Return everything within `radius` of the mask; for large radii far faster than a dilation."""
+    away = cv2.distanceTransform(cv2.bitwise_not(mask), cv2.DIST_L2, 3)
+    return np.where(away <= radius, np.uint8(255), np.uint8(0))
+
+
+def fill_holes(mask: Mask) -> Mask:
+    """Return the mask with everything inside its outlines filled."""
+    outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(np.zeros_like(mask), outlines, -1, 255, cv2.FILLED), np.uint8)
+
+
+def _leukocyte_like(stain: NDArray[np.uint8], near: Mask) -> Mask:
+    """Return where, near the nuclei, the stain stands out from that of red cells.
+
+    Red cells are the bulk of what is stained elsewhere. Their signal is a thin rim, which smoothing thins out
+    further; cytoplasm is filled.
+    """
+    weak = np.asarray(cv2.GaussianBlur(stain, (0, 0), 2.0), np.uint8)
+    elsewhere = weak[::2, ::2][near[::2, ::2] == 0]
+    red_cells = float(np.percentile(elsewhere, 90)) if elsewhere.size > 500 else 10.0
+    level = max(1.12 * red_cells + 2.0, 12.0)
+    _, above = cv2.threshold(weak, level, 255, cv2.THRESH_BINARY)
+    return np.asarray(cv2.bitwise_and(above, near), np.uint8)
+
+
+def _nearest(body: Mask, cores: list[NDArray[np.bool_]]) -> list[Mask]:
+    distances = [cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 3) for core in cores]
+    owner = np.argmin(np.stack(distances), axis=0)
+    return [np.where(owner == k, body, 0).astype(np.uint8) for k in range(len(cores))]
