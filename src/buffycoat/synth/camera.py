@@ -6,41 +6,78 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from buffycoat.synth.fields import smooth_noise
+from buffycoat.synth.fields import Patch, bump, smooth_noise
 from buffycoat.synth.stain import Stain
+
+_COARSE = 8  # light changes slowly: worked out on every eighth pixel
 
 
 def photograph(
     rng: np.random.Generator, density: NDArray[np.float32], stain: Stain, blur_px: float
 ) -> NDArray[np.uint8]:
-    """Return the photograph of a field: uneven light, absorption, focus, sensor noise.
+    """Return the photograph of a field: uneven light, absorption, focus, dust and sensor noise.
 
     Parameters
     ----------
     density
-        Optical density, shape (H, W, 3).
+        Optical density, shape (H, W, 3); changed in place.
     blur_px
         Deviation of the focus blur.
     """
     height, width = density.shape[:2]
-    light = _light(rng, height, width)
-    picture = cv2.exp(-density)
-    picture *= light[..., None] * stain.light
-    if blur_px > 0.3:
-        picture = cv2.GaussianBlur(picture, (0, 0), blur_px)
-    grain = rng.standard_normal((height, width), dtype=np.float32)
-    grain = cv2.GaussianBlur(grain, (0, 0), 0.6) * np.float32(rng.uniform(1.5, 3.5))
-    picture += grain[..., None]
-    for channel in range(3):  # colour noise is coarse: cameras smooth it
-        picture[..., channel] += np.float32(0.9) * smooth_noise(rng, (height, width), 5.0)
-    return np.asarray(np.clip(picture + np.float32(0.5), 0, 255).astype(np.uint8))
+    density = np.asarray(cv2.GaussianBlur(density, (0, 0), blur_px), dtype=np.float32)
+    _fringe(rng, density)
+    _dust(rng, density)
+    picture = np.asarray(cv2.exp(-density), dtype=np.float32)
+    picture *= _light(rng, height, width)[..., None] * stain.light
+    grain = cv2.GaussianBlur(rng.standard_normal((height, width), dtype=np.float32), (3, 3), 0.7)
+    # Cameras smooth the noise of colours, which leaves it coarse.
+    shape = (height // 3 + 1, width // 3 + 1, 3)
+    colour = cv2.resize(rng.standard_normal(shape, dtype=np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    colour = np.asarray(colour, dtype=np.float32) * np.float32(1.5)
+    colour += (np.asarray(grain, dtype=np.float32) * np.float32(rng.uniform(2.0, 4.5)))[..., None]
+    picture += colour
+    return np.asarray(np.clip(picture + np.float32(0.5), 0, 255), dtype=np.uint8)
 
 
 def _light(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float32]:
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    x, y = x / np.float32(width) - np.float32(0.5), y / np.float32(height) - np.float32(0.5)
+    """Return the light that falls on each pixel, about 1: a vignette, a slope and slow unevenness."""
+    rows, columns = height // _COARSE + 1, width // _COARSE + 1
+    y, x = np.mgrid[-0.5 : 0.5 : rows * 1j, -0.5 : 0.5 : columns * 1j].astype(np.float32)
     off_x, off_y = (np.float32(value) for value in rng.normal(0, 0.10, 2))
     slope_x, slope_y = (np.float32(value) for value in rng.normal(0, 0.035, 2))
     fall = np.float32(rng.uniform(0.06, 0.22))
     light = 1 + slope_x * x + slope_y * y - fall * ((x - off_x) ** 2 + (y - off_y) ** 2)
-    return np.asarray(light + np.float32(0.006) * smooth_noise(rng, (height, width), 60.0), dtype=np.float32)
+    light += np.float32(0.007) * smooth_noise(rng, (rows, columns), 6.0)
+    return np.asarray(cv2.resize(light, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.float32)
+
+
+def _fringe(rng: np.random.Generator, density: NDArray[np.float32]) -> None:
+    """Shift red and blue against green by part of a pixel: the coloured fringe of an objective."""
+    turn, shift = rng.uniform(0, 2 * np.pi), rng.uniform(0.0, 0.9)
+    size = (density.shape[1], density.shape[0])
+    for channel, share in ((0, -0.6), (2, 1.0)):
+        step = share * shift * np.array([np.cos(turn), np.sin(turn)])
+        matrix = np.array([[1, 0, step[0]], [0, 1, step[1]]], dtype=np.float64)
+        plane = np.ascontiguousarray(density[..., channel])
+        density[..., channel] = cv2.warpAffine(
+            plane, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+
+
+def _dust(rng: np.random.Generator, density: NDArray[np.float32]) -> None:
+    """Add what lies out of focus on slide and sensor: grey smudges and tiny rings."""
+    height, width = density.shape[:2]
+    for ring in [True] * int(rng.poisson(2.0)) + [False] * int(rng.poisson(0.5)):
+        size = rng.uniform(3.5, 6.0) if ring else rng.uniform(8.0, 17.0)
+        patch = Patch.around((rng.uniform(0, width), rng.uniform(0, height)), size * 3)
+        windows = patch.windows(height, width)
+        if windows is None:
+            continue
+        away = np.asarray(cv2.magnitude(patch.x, patch.y * np.float32(rng.uniform(0.8, 1.25))), dtype=np.float32)
+        mark = (
+            bump(away, size, size * 0.28) - np.float32(0.5) * bump(away, 0, size * 0.5) if ring else bump(away, 0, size)
+        )
+        power = rng.uniform(0.03, 0.10) if ring else rng.uniform(0.08, 0.28)
+        tint = np.array([1.05, 0.9, 1.05], dtype=np.float32) * np.float32(power)
+        density[windows[0]] += mark[windows[1]][..., None] * tint

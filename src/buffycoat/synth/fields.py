@@ -44,6 +44,11 @@ class Patch:
         return cls(left, top, x, y)
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in px."""
+        return self.side, self.side
+
+    @property
     def side(self) -> int:
         """Length of a side in px."""
         return int(self.x.shape[0])
@@ -61,26 +66,24 @@ class Patch:
 def smooth_noise(rng: np.random.Generator, shape: tuple[int, int], scale_px: float) -> Field:
     """Return a smooth random field of mean about 0 and deviation about 1 whose features are `scale_px` apart."""
     height, width = shape
-    rows, columns = int(height / scale_px) + 4, int(width / scale_px) + 4
-    grid = rng.standard_normal((rows, columns), dtype=np.float32)
-    # A random offset keeps the grid of one field from lining up with that of the next.
-    shift_x, shift_y = rng.uniform(0.5, 1.5, 2)
-    matrix = np.array([[1 / scale_px, 0, shift_x], [0, 1 / scale_px, shift_y]], dtype=np.float64)
-    flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
-    field = cv2.warpAffine(grid, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
-    return np.asarray(field * np.float32(1.4), dtype=np.float32)
+    step = scale_px / 2  # two grid points a feature, then blurred: round features, no trace of the grid
+    rows, columns = int(height / step) + 4, int(width / step) + 4
+    grid = cv2.GaussianBlur(rng.standard_normal((rows, columns), dtype=np.float32), (5, 5), 1.0)
+    wide = cv2.resize(grid, (int(columns * step), int(rows * step)), interpolation=cv2.INTER_CUBIC)
+    top, left = (int(step * offset) for offset in rng.uniform(1.0, 2.0, 2))
+    return np.asarray(wide[top : top + height, left : left + width] * np.float32(3.6), dtype=np.float32)
 
 
 def coverage(distance: Field, soft_px: float) -> Field:
     """Return how far each pixel is covered, 0 to 1, by a shape whose edge is `soft_px` wide."""
     t = np.clip(distance / np.float32(soft_px) + np.float32(0.5), 0, 1)
-    return t * t * (3 - 2 * t)
+    return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
 
 
 def ramp(value: Field, low: float, high: float) -> Field:
     """Return a smooth step: 0 below `low`, 1 above `high`."""
     t = np.clip((value - np.float32(low)) / np.float32(high - low), 0, 1)
-    return t * t * (3 - 2 * t)
+    return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)
 
 
 def bump(value: Field, at: float, width: float) -> Field:

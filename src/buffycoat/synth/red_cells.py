@@ -8,68 +8,77 @@ import numpy as np
 from buffycoat.synth.fields import Field, Patch, bump, coverage, ellipse, ramp, smooth_noise
 
 
-def red_cell(rng: np.random.Generator, patch: Patch, radius: float, soft_px: float) -> Field:
+def red_cell(rng: np.random.Generator, patch: Patch, radius: float, hollow_share: float) -> Field:
     """Draw one red cell: a flattened disc, thinner in the middle, with a refractile rim.
+
+    Parameters
+    ----------
+    hollow_share
+        How hollow the cells of this field look, 0 (full, where the smear is thick) to 1 (rings).
 
     Returns
     -------
     ndarray of float32
         Thickness relative to a typical cell, shape of the patch; slightly negative where the rim throws light.
     """
+    u, v = _shape(rng, patch, radius)
+    t = np.asarray(cv2.magnitude(u, v), dtype=np.float32) / np.float32(radius)
+    off_x, off_y = (np.float32(value) for value in rng.normal(0, 0.08 * radius, 2))
+    ghost = rng.random() < 0.05 + 0.30 * hollow_share
+    depth = rng.uniform(0.55, 0.85) if ghost else 0.8 * rng.beta(0.7 + 2.2 * hollow_share, 2.2)
+    inner, outer = (0.45, 0.90) if ghost else (rng.uniform(0.0, 0.25), rng.uniform(0.55, 0.85))
+    squeeze = np.float32(rng.uniform(0.75, 1.35))
+    hollow = np.asarray(cv2.magnitude((u - off_x) * squeeze, v - off_y), dtype=np.float32) / np.float32(radius)
+    hollow += np.float32(0.06) * smooth_noise(rng, patch.shape, radius * 0.5)
+    body = np.float32(1 - depth) + np.float32(depth) * ramp(hollow, inner, outer)
+    body += np.float32(rng.uniform(0.08, 0.30)) * bump(t, 0.92, 0.05)  # the rim, seen edge on
+    body += np.float32(0.025) * smooth_noise(rng, patch.shape, radius * 0.22)
+    body *= np.float32(rng.uniform(0.78, 1.14))
+    thickness = body * coverage((1 - t) * np.float32(radius), 2.0)
+    glow = np.float32(rng.uniform(0.05, 0.17))
+    thickness -= glow * bump(t, 1.0 + 3.4 / radius, 2.6 / radius)
+    if rng.random() < 0.34:
+        thickness += _refractile_spot(rng, u - off_x, v - off_y, radius)
+    return np.asarray(thickness, dtype=np.float32)
+
+
+def _shape(rng: np.random.Generator, patch: Patch, radius: float) -> tuple[Field, Field]:
+    """Return coordinates in which the cell is a disc: turned, stretched, sometimes drawn out, never perfect."""
     angle = rng.uniform(0, np.pi)
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     u, v = patch.x * cos + patch.y * sin, patch.y * cos - patch.x * sin
-    shape = patch.x.shape
     kind = rng.random()
-    stretch = rng.uniform(1.0, 1.13) if kind > 0.14 else rng.uniform(1.2, 1.5)
-    if kind > 0.97:  # tear: one end drawn out
-        pull = np.clip(u / np.float32(radius), -1, 1.6)
-        v = v * (1 + np.float32(0.55) * np.maximum(pull, 0))
-        u = u * np.where(u > 0, np.float32(0.74), np.float32(1.0))
-    bend = np.float32(radius * rng.uniform(0.03, 0.085))
-    u = u / np.float32(np.sqrt(stretch)) + bend * smooth_noise(rng, shape, radius * 0.95)
-    v = v * np.float32(np.sqrt(stretch)) + bend * smooth_noise(rng, shape, radius * 0.95)
-    t = cv2.magnitude(u, v) / np.float32(radius)
-
-    ghost = rng.random() < 0.16
-    depth = rng.uniform(0.55, 0.85) if ghost else rng.beta(2.0, 2.6) * 0.62
-    inner, outer = (0.45, 0.92) if ghost else (rng.uniform(0.05, 0.25), rng.uniform(0.5, 0.8))
-    off_x, off_y = rng.normal(0, 0.07 * radius, 2)
-    squeeze = np.float32(rng.uniform(0.8, 1.3))
-    pallor = cv2.magnitude((u - np.float32(off_x)) * squeeze, v - np.float32(off_y)) / np.float32(radius)
-    body = np.float32(1 - depth) + np.float32(depth) * ramp(pallor, inner, outer)
-    body += np.float32(rng.uniform(0.08, 0.22)) * bump(t, 0.93, 0.055)
-    body *= np.float32(rng.uniform(0.8, 1.12))
-    thickness = body * coverage((1 - t) * np.float32(radius), soft_px)
-    thickness -= np.float32(rng.uniform(0.05, 0.16)) * bump(t, 1.0 + 3.2 / radius, 2.4 / radius)
-    if rng.random() < 0.28:
-        thickness += _refractile_spot(rng, u - np.float32(off_x), v - np.float32(off_y), radius)
-    return thickness
+    stretch = np.float32(np.sqrt(rng.uniform(1.2, 1.55) if kind < 0.16 else rng.uniform(1.0, 1.16)))
+    if kind > 0.97:  # a tear: one end drawn out
+        pull = ramp(u, -0.5 * radius, 1.5 * radius)
+        v = v * (1 + np.float32(1.1) * pull)
+        u = u * (1 - np.float32(0.35) * pull)
+    bend, scale = np.float32(radius * rng.uniform(0.02, 0.055)), radius * 1.0
+    u = u / stretch + bend * smooth_noise(rng, patch.shape, scale)
+    v = v * stretch + bend * smooth_noise(rng, patch.shape, scale)
+    return u, v
 
 
 def _refractile_spot(rng: np.random.Generator, u: Field, v: Field, radius: float) -> Field:
-    """Draw the bright, dark-rimmed ring of drying, seen in the middle of many cells."""
-    size = radius * rng.uniform(0.08, 0.17)
-    q = -ellipse(u, v, (0.0, 0.0), (size, size * rng.uniform(0.5, 0.95)), rng.uniform(0, np.pi)) + np.float32(size)
-    q = q / np.float32(size)
-    power = np.float32(rng.uniform(0.4, 1.0))
-    return power * (
-        np.float32(0.75) * bump(q, 1.75, 0.42)
-        - np.float32(1.1) * bump(q, 1.0, 0.40)
-        + np.float32(0.5) * bump(q, 0, 0.5)
-    )
+    """Draw the bright, dark-rimmed ring that drying leaves in the middle of many cells."""
+    size = radius * float(np.clip(rng.lognormal(-2.1, 0.35), 0.06, 0.26))
+    bend = np.float32(size * 0.22)
+    u = u + bend * smooth_noise(rng, (u.shape[0], u.shape[1]), size * 1.6)
+    across = size * rng.uniform(0.4, 1.0)
+    q = 1 - ellipse(u, v, (0.0, 0.0), (size, across), rng.uniform(0, np.pi)) / np.float32(across)
+    power, middle = np.float32(rng.uniform(0.35, 1.0)), np.float32(rng.uniform(-0.5, 0.7))
+    dark, bright = np.float32(0.8) * bump(q, 1.65, 0.38), np.float32(1.15) * bump(q, 1.0, 0.36)
+    return np.asarray(power * (dark - bright + middle * bump(q, 0.0, 0.55)), dtype=np.float32)
 
 
-def platelet(rng: np.random.Generator, patch: Patch, radius: float, soft_px: float) -> Field:
+def platelet(rng: np.random.Generator, patch: Patch, radius: float) -> Field:
     """Draw one platelet: a small purple body with dark granules in the middle and a hazy edge."""
-    shape = patch.x.shape
-    bend = np.float32(radius * 0.22)
-    x = patch.x + bend * smooth_noise(rng, shape, radius * 0.8)
-    y = patch.y + bend * smooth_noise(rng, shape, radius * 0.8)
-    ratio = rng.uniform(0.65, 1.0)
-    body = ellipse(x, y, (0.0, 0.0), (radius, radius * ratio), rng.uniform(0, np.pi))
-    granular = np.clip(smooth_noise(rng, shape, 3.2) * np.float32(0.35) + np.float32(0.55), 0, 1.6)
-    core = coverage(body - np.float32(radius * 0.28), radius * 0.9)
-    haze = coverage(body, soft_px + radius * 0.25)
-    strength = np.float32(rng.uniform(0.5, 1.15))
-    return strength * (np.float32(0.45) * haze + np.float32(1.0) * core * granular)
+    bend = np.float32(radius * 0.15)
+    x = patch.x + bend * smooth_noise(rng, patch.shape, radius * 0.9)
+    y = patch.y + bend * smooth_noise(rng, patch.shape, radius * 0.9)
+    body = ellipse(x, y, (0.0, 0.0), (radius, radius * rng.uniform(0.65, 1.0)), rng.uniform(0, np.pi))
+    granular = np.clip(smooth_noise(rng, patch.shape, 6.0) * np.float32(0.45) + np.float32(0.75), 0, 1.7)
+    core = coverage(body - np.float32(radius * 0.30), radius * 0.8)
+    haze = coverage(body, 2.0 + radius * 0.30)
+    strength = np.float32(rng.uniform(0.45, 1.15))
+    return np.asarray(strength * (np.float32(0.45) * haze + np.float32(0.75) * core * granular), dtype=np.float32)

@@ -93,25 +93,26 @@ def draw_field(
         if label not in RADIUS_PX:
             raise UsageError(f"cannot draw a leukocyte of type {name!r}.", hint=did_you_mean(name, RADIUS_PX))
     stain = draw_stain(rng)
-    blur_px = float(np.clip(rng.lognormal(-0.1, 0.45), 0.4, 2.6))
+    blur_px = float(np.clip(rng.lognormal(0.30, 0.38), 0.6, 3.0))
     radii = [draw_radius(rng, label) for label in labels]
     centres = place.leukocytes(rng, radii, width, height, touching=touching, at_border=at_border)
 
+    hollow_share = rng.beta(0.9, 0.9)
     thickness = np.zeros((height, width), dtype=np.float32)
     for centre, radius in place.red_cells(rng, list(zip(centres, radii, strict=True)), width, height):
-        patch = Patch.around(centre, radius * 1.5)
+        patch = Patch.around(centre, radius * 1.42)
         windows = patch.windows(height, width)
         if windows is not None:
-            thickness[windows[0]] += red_cell(rng, patch, radius, 2.0)[windows[1]]
+            thickness[windows[0]] += red_cell(rng, patch, radius, hollow_share)[windows[1]]
     # Cells pressed together spread; three on top of each other are not three times as dark.
-    thickness /= 1 + np.float32(0.12) * np.maximum(thickness, 0)
+    thickness *= np.float32(1.3) / (1 + np.float32(0.36) * np.maximum(thickness, 0))
     density = thickness[..., None] * stain.red_cell
 
     for centre, radius in place.platelets(rng, list(zip(centres, radii, strict=True)), width, height):
         patch = Patch.around(centre, radius * 1.9)
         windows = patch.windows(height, width)
         if windows is not None:
-            density[windows[0]] += platelet(rng, patch, radius, 2.0)[windows[1]][..., None] * stain.platelet
+            density[windows[0]] += platelet(rng, patch, radius)[windows[1]][..., None] * stain.platelet
 
     cells = []
     for label, centre, radius in zip(labels, centres, radii, strict=True):
@@ -120,7 +121,7 @@ def draw_field(
         if windows is None:
             raise UsageError(f"a field of {width}×{height} px is too small for a {label}.")
         here, there = windows
-        drawn = draw_leukocyte(rng, patch, label, radius, stain, 1.5)
+        drawn = draw_leukocyte(rng, patch, label, radius, stain)
         density[here] *= 1 - np.float32(0.93) * drawn.cover[there][..., None]
         density[here] += drawn.density[there]
         nucleus = np.zeros((height, width), dtype=bool)

@@ -46,13 +46,13 @@ def draw_stain(rng: np.random.Generator) -> Stain:
     light = np.array([207.0, 208.5, 203.0]) + lamp + rng.normal(0, 1.6, 3)
     return Stain(
         light=np.asarray(light, dtype=np.float32),
-        red_cell=density(0.145, 0.295, 0.235 + 0.05 * rng.normal(), eosin),
-        chromatin=density(0.72 - 0.26 * violet, 0.86, 0.08 - 0.10 * violet, azure),
+        red_cell=density(0.134, 0.305, 0.250 + 0.030 * rng.normal(), eosin),
+        chromatin=density(0.70 - 0.27 * violet, 0.88, 0.06 - 0.10 * violet, azure),
         platelet=density(0.34 - 0.10 * violet, 0.40, 0.02, azure),
-        pale_plasma=density(0.06, 0.19, 0.05, 0.5 * (azure + eosin)),
+        pale_plasma=density(0.045, 0.135, 0.025, 0.5 * (azure + eosin)),
         lilac=density(0.16, 0.30, 0.04, azure),
-        eosin=density(0.10, 0.52, 0.30 - 0.06 * violet, eosin),
-        blue_black=density(0.95, 1.15, 0.30, azure),
-        sky_blue=density(0.36, 0.19, -0.05, azure),
-        grey_blue=density(0.30, 0.30, 0.05, azure),
+        eosin=density(0.07, 0.46, 0.33 - 0.17 * violet, eosin),
+        blue_black=density(0.84, 1.10, 0.22, azure),
+        sky_blue=density(0.38, 0.25, -0.03, azure),
+        grey_blue=density(0.29, 0.28, 0.05, azure),
     )

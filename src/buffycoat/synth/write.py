@@ -10,6 +10,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from buffycoat.errors import OutputError, UsageError, did_you_mean
@@ -217,7 +218,7 @@ def _write_field(out: Path, stem: str, smear: Smear, *, quality: int) -> list[_R
     return [(name, cell.label, stem, *(str(edge) for edge in cell.box)) for cell in smear.cells]
 
 
-def _encoded(kind: str, picture: np.ndarray, options: list[int]) -> bytes:  # type: ignore[type-arg]
+def _encoded(kind: str, picture: NDArray[np.uint8], options: list[int]) -> bytes:
     done, content = cv2.imencode(kind, picture, options)
     if not done:
         raise OutputError(f"OpenCV cannot write {kind} files here.", hint="Reinstall opencv-python-headless.")

@@ -1,0 +1,118 @@
+"""The cytoplasm of the five types and what lies in it: granules and vacuoles."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from buffycoat.synth.fields import Field, bump, dots, ramp, smooth_noise
+from buffycoat.synth.stain import Density, Stain
+
+Layer = NDArray[np.float32]
+_Numbers = NDArray[np.float64]
+
+
+def draw_cytoplasm(rng: np.random.Generator, label: str, stain: Stain, body: Field, plasma: Field) -> Layer:
+    """Return the optical density of a cell's cytoplasm.
+
+    Parameters
+    ----------
+    body
+        Signed distance to the cell's outline, px.
+    plasma
+        Where the cytoplasm is seen, 0 to 1: inside the cell, outside the nucleus.
+
+    Returns
+    -------
+    ndarray of float32, shape (side, side, 3)
+    """
+    shape = (body.shape[0], body.shape[1])
+    cloud = np.float32(1) + np.float32(0.17) * smooth_noise(rng, shape, 30.0)
+    if label == "neutrophil":
+        specks = np.clip(smooth_noise(rng, shape, 5.0) + np.float32(0.4), 0, 2.0) * plasma
+        power = np.float32(rng.uniform(0.12, 0.38))
+        pink = np.float32(0.30 * rng.beta(0.8, 1.8))  # some neutrophils take up eosin: eosinophils in disguise
+        return _layer(plasma * cloud, stain.pale_plasma + pink * stain.eosin) + _layer(specks * power, stain.lilac)
+    if label == "eosinophil":
+        return _eosinophil(rng, stain, body, plasma, cloud)
+    if label == "basophil":
+        return _layer(plasma * cloud * np.float32(0.75), stain.lilac)
+    if label == "lymphocyte":
+        rim = cloud * (np.float32(0.72) + np.float32(0.40) * bump(body, 2.0, 8.0))
+        fine = np.float32(1) + np.float32(0.06) * smooth_noise(rng, shape, 5.0)
+        return _layer(plasma * rim * fine * np.float32(rng.uniform(0.75, 1.15)), stain.sky_blue)
+    ground = cloud + np.float32(0.13) * smooth_noise(rng, shape, 5.0) + np.float32(0.10) * bump(body, 3.0, 9.0)
+    ground *= np.float32(rng.uniform(0.65, 1.05)) * _vacuoles(rng, body, plasma)
+    dust = np.clip(smooth_noise(rng, shape, 4.5) - np.float32(0.6), 0, 2) * np.float32(rng.uniform(0.1, 0.5))
+    return _layer(plasma * ground, stain.grey_blue) + _layer(plasma * dust, stain.lilac)
+
+
+def basophil_granules(rng: np.random.Generator, stain: Stain, body: Field, radius: float) -> Layer:
+    """Return the coarse, dark granules that lie over cytoplasm and nucleus alike, in uneven heaps."""
+    shape = (body.shape[0], body.shape[1])
+    size = rng.uniform(3.2, 4.8)
+    x, y = _packed(rng, shape, size * 1.7, 0.45)
+    heap = ramp(smooth_noise(rng, shape, radius * 0.45), -1.9, 1.2)
+    keep = (_at(body, x, y) > 0.5) & (rng.random(x.size) < rng.uniform(0.70, 0.95) * _at(heap, x, y))
+    x, y = x[keep], y[keep]
+    sizes = size * np.clip(rng.lognormal(-0.1, 0.30, x.size), 0.5, 1.7)
+    grain = _soft(dots(shape, x, y, sizes, rng.uniform(0.25, 1.0, x.size)), 1.4)
+    return _layer(grain * np.float32(rng.uniform(0.55, 0.82)), stain.blue_black)
+
+
+def _eosinophil(rng: np.random.Generator, stain: Stain, body: Field, plasma: Field, cloud: Field) -> Layer:
+    """Pack the cytoplasm with round granules that shine like small lenses."""
+    shape = (body.shape[0], body.shape[1])
+    size = rng.uniform(5.0, 6.8)
+    x, y = _packed(rng, shape, size * 1.78, 0.17)
+    keep = (_at(body, x, y) > size * 0.7) & (_at(plasma, x, y) > 0.25)
+    x, y = x[keep], y[keep]
+    sizes, levels = size * rng.uniform(0.78, 1.12, x.size), rng.uniform(0.60, 1.0, x.size)
+    grain = _soft(dots(shape, x, y, sizes, levels), 1.0)
+    shine = _soft(dots(shape, x - sizes * 0.25, y - sizes * 0.25, sizes * 0.42, levels * 0.7), 1.0)
+    pale = np.float32(0.35 + 0.80 * rng.beta(1.6, 1.2))
+    hue = np.float32(1) + np.float32(0.25) * smooth_noise(rng, shape, 14.0)
+    colour = np.stack([stain.eosin[0] * hue, stain.eosin[1] * np.ones_like(hue), stain.eosin[2] * hue], axis=-1)
+    ground = _layer(plasma * cloud * np.float32(0.7), stain.pale_plasma) + _layer(
+        plasma * np.float32(0.28) * pale, stain.eosin
+    )
+    grains = (grain - shine * np.float32(0.75)) * plasma * pale
+    return np.asarray(ground + grains[..., None] * colour, dtype=np.float32)
+
+
+def _vacuoles(rng: np.random.Generator, body: Field, plasma: Field) -> Field:
+    """Return what is left of the cytoplasm after the vacuoles, 0 to 1."""
+    shape = (body.shape[0], body.shape[1])
+    x, y = rng.uniform(0, shape[0], (2, 80))
+    keep = (_at(body, x, y) > 8.0) & (_at(plasma, x, y) > 0.8)
+    count = int(rng.integers(2, 14))
+    x, y = x[keep][:count], y[keep][:count]
+    sizes = np.clip(rng.lognormal(1.7, 0.5, x.size), 2.5, 13.0)
+    return 1 - _soft(dots(shape, x, y, sizes, rng.uniform(0.35, 0.85, x.size)), 1.5)
+
+
+def _layer(amount: Field, colour: Density) -> Layer:
+    return np.asarray(amount[..., None] * colour, dtype=np.float32)
+
+
+def _soft(field: Field, deviation_px: float) -> Field:
+    return np.asarray(cv2.GaussianBlur(field, (0, 0), deviation_px), dtype=np.float32)
+
+
+def _packed(
+    rng: np.random.Generator, shape: tuple[int, int], spacing_px: float, jitter: float
+) -> tuple[_Numbers, _Numbers]:
+    """Return points about `spacing_px` apart over the whole patch, in random order."""
+    count = int(shape[0] / spacing_px) + 2
+    x, y = np.meshgrid(np.arange(count) * spacing_px, np.arange(count) * spacing_px)
+    x = x + (np.arange(count) % 2)[:, None] * spacing_px / 2
+    points = np.stack([x.ravel(), y.ravel()], axis=1) + rng.normal(0, jitter * spacing_px, (count * count, 2))
+    rng.shuffle(points)
+    return points[:, 0], points[:, 1]
+
+
+def _at(field: Field, x: _Numbers, y: _Numbers) -> Field:
+    """Return the field's values at points in px of the patch; points outside take the nearest edge."""
+    side = field.shape[0] - 1
+    return np.asarray(field[np.clip(y, 0, side).astype(int), np.clip(x, 0, side).astype(int)])
