@@ -1,0 +1,285 @@
+"""``report.html``: one file that needs nothing else, neither a network nor a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from itertools import count
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from numpy.typing import NDArray
+
+from buffycoat import __version__
+from buffycoat.explore.document import CHANNELS, Histogram
+from buffycoat.records.documents import Comparison, ModelResult
+from buffycoat.report import numbers, views, words
+from buffycoat.report.colours import class_roles, palettes, variables
+from buffycoat.report.exploration import Exploration
+from buffycoat.report.figures.bars import before_after, ordered
+from buffycoat.report.figures.confusion import confusion_matrix
+from buffycoat.report.figures.curves import curve
+from buffycoat.report.figures.diagrams import finding
+from buffycoat.report.figures.forest import accuracy_forest, difference_forest, sensitivity_forest
+from buffycoat.report.figures.pixels import pixel_distribution
+from buffycoat.report.mistakes import Mistake, wrong_in_all
+from buffycoat.report.pictures import data_uri, encoded
+from buffycoat.report.study_files import Study
+from buffycoat.report.svg import Drawing
+
+GALLERY_BYTES = 6_000_000
+"""Room for the pictures of all galleries together, before they are written as text; the file stays below 15 MB."""
+GALLERY_MOST = 1500
+"""Mistakes shown in all, however small their pictures."""
+EXAMPLES = 6
+
+
+def render_html(study: Study) -> str:
+    """Return the report of a study as one HTML document."""
+    results = study.results
+    explored = study.exploration.document.histograms if study.exploration else {}
+    roles = class_roles(ordered(dict.fromkeys(results.classes, 0), dict.fromkeys(explored, 0)))
+    # The figures number colours by the study's classes; classes seen only in exploration follow after them.
+    names = [*results.classes, *(name for name in roles if name not in results.classes)]
+    roles = class_roles(names)
+    light, dark = palettes(names)
+    pairs, other_pairs = views.ordered_pairs(study)
+    doubtful = _doubtful(study)
+    cards = views.cards(study)
+    lacking = [model.title for model in results.models if model.model not in study.cards]
+    context: dict[str, Any] = {
+        "number": _numbering(),
+        "synthetic": study.synthetic,
+        "title": views.title(study),
+        "opening": views.opening(study),
+        "headline": words.headline(results),
+        "stats": views.stats(study),
+        "methods": views.methods(study),
+        "about": study.about,
+        "data": study.about.data,
+        "results": results,
+        "ranked": words.ranked(results),
+        "pairs": pairs,
+        "other_pairs": other_pairs,
+        "faults": study.faults,
+        "cleaning": study.cleaning,
+        "cleaning_words": words.cleaning(study.cleaning),
+        "steps": list(
+            zip(
+                study.cleaning.steps,
+                views.left_after([step.counts_after for step in study.cleaning.steps]),
+                strict=True,
+            )
+        ),
+        "labels": ordered(study.cleaning.counts_before, study.cleaning.counts_after),
+        "exploration": study.exploration.document if study.exploration else None,
+        "exploration_classes": [name for name in names if name in explored],
+        "finding": views.finding(study),
+        "cards": [
+            {"card": c.card, "paragraphs": c.paragraphs, "like": c.like, "drawings": _inlined(c.drawings)}
+            for c in cards
+        ],
+        "missing_cards": numbers.listed(lacking),
+        "split": views.split(study),
+        "effort": views.effort(study),
+        "figures": _figures(study),
+        "models": _models(study),
+        "roles": roles,
+        "doubtful": doubtful,
+        "doubtful_words": words.doubtful(len(doubtful), results),
+        "conclusion": words.conclusion(results),
+        "contents": _contents(study, doubtful=bool(doubtful)),
+        "light": Markup(variables(light)),  # noqa: S704 (our own)
+        "dark": Markup(variables(dark)),  # noqa: S704 (our own)
+        "css": Markup(_template("report.css")),  # noqa: S704 (our own)
+        "js": Markup(_template("sort.js")),  # noqa: S704 (our own)
+        "version": __version__,
+        **_exploration(study, study.exploration, roles),
+    }
+    return environment(autoescape=True).get_template("report.html.j2").render(context)
+
+
+def environment(*, autoescape: bool) -> Environment:
+    """Return the templates with the filters they use; a name a template misspells is an error."""
+    found = Environment(  # noqa: S701 (escaping is off for Markdown only)
+        loader=PackageLoader("buffycoat.report", "templates"),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        trim_blocks=not autoescape,
+        lstrip_blocks=not autoescape,
+        keep_trailing_newline=True,
+    )
+    found.filters |= {
+        "share": numbers.share,
+        "interval": numbers.interval,
+        "with_interval": numbers.with_interval,
+        "whole": numbers.whole,
+        "short": numbers.short,
+        "counted": numbers.counted,
+        "listed": numbers.listed,
+    }
+    return found
+
+
+def _template(name: str) -> str:
+    return resources.files("buffycoat.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _numbering() -> Callable[[str], str]:
+    counters: dict[str, count[int]] = {}
+
+    def number(kind: str) -> str:
+        return f"{kind} {next(counters.setdefault(kind, count(1)))}"
+
+    return number
+
+
+def _inline(drawing: Drawing) -> Markup:
+    return Markup(drawing.inline())  # noqa: S704 (every text in a drawing is escaped by the kit)
+
+
+def _inlined(drawings: Sequence[tuple[Drawing, str]]) -> list[tuple[Markup, str]]:
+    return [(_inline(drawing), caption) for drawing, caption in drawings]
+
+
+def shown_comparisons(study: Study) -> list[Comparison]:
+    """Return the comparisons to draw: all, or those with the most accurate model where there are many."""
+    first, _ = views.ordered_pairs(study)
+    return [pair for pair in study.results.comparisons if pair.sentence in first]
+
+
+def _figures(study: Study) -> dict[str, Markup]:
+    results, spec = study.results, study.about.frame
+    titles = {model.model: model.title for model in results.models}
+    drawings = {
+        "cleaning": before_after(study.cleaning.counts_before, study.cleaning.counts_after, "Rows by label"),
+        "finding": finding(spec.side_px, spec.reference_width_px, spec.stored_px),
+    }
+    if results.models:
+        drawings |= {"forest": accuracy_forest(results), "sensitivity": sensitivity_forest(results)}
+    if results.comparisons:
+        drawings["differences"] = difference_forest(shown_comparisons(study), titles)
+    return {name: _inline(drawing) for name, drawing in drawings.items()}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A mistake in the gallery: its picture and its probabilities, the largest first."""
+
+    mistake: Mistake
+    uri: str | None
+    bars: list[tuple[str, float]]
+
+
+def _models(study: Study) -> list[dict[str, Any]]:
+    classes, crops = study.results.classes, study.crops
+    count_of = max(len(study.results.models), 1)
+    sections = []
+    for model, found in views.mistakes_by_model(study):
+        room, shown = GALLERY_BYTES // count_of, list[Case]()
+        for mistake in found[: GALLERY_MOST // count_of]:
+            picture = crops.picture(mistake.cell_id)
+            content = None if picture is None else encoded(picture, most_px=224, quality=80)
+            room -= 0 if content is None else len(content)
+            if room < 0:
+                break
+            bars = sorted(zip(classes, mistake.probabilities, strict=True), key=lambda bar: -bar[1])
+            shown.append(Case(mistake, None if content is None else data_uri(content), bars))
+        history = study.history.filter(pl.col("model") == model.model)
+        sections.append(
+            {
+                "model": model,
+                "words": views.model_words(model, study),
+                "loss": _inline(curve(history, model.title, "loss")) if history.height else None,
+                "accuracy": _inline(curve(history, model.title, "accuracy")) if history.height else None,
+                "confusion": _inline(confusion_matrix(model.confusion, classes, model.title)),
+                "shown": shown,
+                "hidden": len(found) - len(shown),
+                "gallery_words": words.gallery(model, found),
+            }
+        )
+    return sections
+
+
+def _doubtful(study: Study) -> list[tuple[Any, str | None]]:
+    sound: list[ModelResult] = [model for model in words.ranked(study.results) if model.collapsed is None]
+    found = wrong_in_all(study.predictions, tuple(model.model for model in sound), study.results.classes)
+    shown = []
+    for place, doubt in enumerate(found):
+        picture = study.crops.picture(doubt.cell_id) if place < 30 else None
+        shown.append((doubt, None if picture is None else data_uri(encoded(picture, most_px=224))))
+    return shown
+
+
+def _exploration(study: Study, exploration: Exploration | None, roles: dict[str, str]) -> dict[str, Any]:
+    if exploration is None:
+        return {"examples": [], "averages": [], "pixels": []}
+    document = exploration.document
+    examples = []
+    for name, cell_ids in document.examples.items():
+        pictures = example_pictures(study, exploration, name)[:EXAMPLES]
+        if pictures:
+            uris = [data_uri(encoded(picture, most_px=224)) for picture in pictures]
+            examples.append((name, document.counts_before.get(name, len(cell_ids)), uris))
+    names = [name for name in roles if name in exploration.of("cell") or name in exploration.of("field")]
+    averages = [_average(exploration, name) for name in names]
+    size = -(-len(averages) // max(1, -(-len(averages) // 6)))  # rows of equal length, six classes at most in each
+    captions = {
+        "histograms": "Pixel distribution of whole fields by colour channel and class: mostly background and stain.",
+        "cell_histograms": "The same of the located cells: here the classes should differ.",
+    }
+    pixels = [
+        (words_, [_inline(drawing) for drawing in channel_drawings(getattr(document, kind), roles)])
+        for kind, words_ in captions.items()
+        if getattr(document, kind)
+    ]
+    blocks = [averages[start : start + size] for start in range(0, len(averages), size)] if averages else []
+    return {"examples": examples, "averages": blocks, "pixels": pixels}
+
+
+def channel_drawings(histograms: dict[str, Histogram], roles: dict[str, str]) -> list[Drawing]:
+    """Draw the pixel distribution of each colour channel."""
+    return [pixel_distribution(histograms, channel, roles) for channel in CHANNELS]
+
+
+def example_pictures(study: Study, exploration: Exploration, name: str) -> list[NDArray[np.uint8]]:
+    """Return the example crops of a class: as the study keeps them, or the small ones of the exploration."""
+    small = list(exploration.of("example").get(name, ()))
+    kept = [study.crops.picture(cell_id) for cell_id in exploration.document.examples.get(name, ())]
+    found = [large if large is not None else (small[k] if k < len(small) else None) for k, large in enumerate(kept)]
+    return [picture for picture in found if picture is not None]
+
+
+def _average(exploration: Exploration, name: str) -> dict[str, Any]:
+    field, cell = exploration.of("field").get(name), exploration.of("cell").get(name)
+    return {
+        "name": name,
+        "field": None if field is None else data_uri(encoded(field, most_px=360, quality=88)),
+        "field_size": (320, 240) if field is None else (field.shape[1], field.shape[0]),
+        "cell": None if cell is None else data_uri(encoded(cell, most_px=240, quality=88)),
+    }
+
+
+def _contents(study: Study, *, doubtful: bool) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    models = [(f"model-{k}", model.title) for k, model in enumerate(words.ranked(study.results), 1)]
+    entries: list[tuple[str, str, list[tuple[str, str]]]] = [
+        ("result", "Which network does best", []),
+        ("data", "The data", []),
+        ("cleaning", "Cleaning", []),
+        ("exploration", "Looking at the images", []),
+        ("finding", "Finding the leukocyte", []),
+        ("networks", "The networks", []),
+        ("training", "How it was split and trained", []),
+        ("models", "Results, model by model", models),
+        ("doubtful", "Cells that deserve a second look", []),
+        ("conclusion", "Conclusion", []),
+        ("repeat", "How to repeat it", []),
+    ]
+    absent = {"exploration"} if study.exploration is None else set[str]()
+    if not doubtful:
+        absent.add("doubtful")
+    return [entry for entry in entries if entry[0] not in absent]

@@ -1,0 +1,150 @@
+"""Reading a study folder: every file a report is drawn from, checked once, in one object."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from buffycoat.errors import DataError
+from buffycoat.records.documents import Cleaning, DataSummary, Fault, FrameSpec, NetworkCard, Results, explain
+from buffycoat.records.tables import CELLS, HISTORY, SPLITS, conform, prediction_columns, read_table
+from buffycoat.report.crops import Crops
+from buffycoat.report.exploration import Exploration
+
+
+class About(BaseModel):
+    """What ``study.json`` tells a report; what else it holds is the conductor's own."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str
+    data: DataSummary
+    preset: str
+    seed: int
+    models: tuple[str, ...]
+    classes: tuple[str, ...]
+    frame: FrameSpec
+    recipe: str | dict[str, Any] | None = None
+    versions: dict[str, str | None] = {}
+    command: str | list[str] = ""
+
+    @property
+    def command_line(self) -> str:
+        """The command that made the study, on one line."""
+        return self.command if isinstance(self.command, str) else " ".join(self.command)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study as its files tell it.
+
+    Attributes
+    ----------
+    folder
+        The study folder.
+    about
+        ``study.json``.
+    results
+        ``results.json``.
+    """
+
+    folder: Path
+    about: About
+    results: Results
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether anything in it comes from smears drawn by the program."""
+        return self.results.synthetic or self.about.data.synthetic
+
+    @cached_property
+    def cells(self) -> pl.DataFrame:
+        """``cells.parquet``, excluded rows included."""
+        return read_table(self.folder / "cells.parquet", CELLS)
+
+    @cached_property
+    def splits(self) -> pl.DataFrame:
+        """``splits.parquet``."""
+        return read_table(self.folder / "splits.parquet", SPLITS)
+
+    @cached_property
+    def predictions(self) -> pl.DataFrame:
+        """``predictions.parquet``: one row per model, repeat, fold and held-out cell."""
+        return read_table(self.folder / "predictions.parquet", prediction_columns(self.results.classes))
+
+    @cached_property
+    def history(self) -> pl.DataFrame:
+        """``history.csv``; an empty table where a study has none (predictions brought from elsewhere)."""
+        path = self.folder / "history.csv"
+        if not path.is_file():
+            return pl.DataFrame(schema=dict(HISTORY))
+        try:
+            return conform(pl.read_csv(path, schema_overrides=dict(HISTORY)), HISTORY, str(path))
+        except pl.exceptions.PolarsError as error:
+            raise DataError(f"{path} cannot be read: {error}") from error
+
+    @cached_property
+    def cleaning(self) -> Cleaning:
+        """``cleaning.json``."""
+        return Cleaning.read(self.folder / "cleaning.json")
+
+    @cached_property
+    def faults(self) -> tuple[Fault, ...]:
+        """``faults.json``: what was wrong in the data; none where there is no such file."""
+        path = self.folder / "faults.json"
+        if not path.is_file():
+            return ()
+        try:
+            return TypeAdapter(tuple[Fault, ...]).validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise DataError(f"{path} is damaged or of another version: {explain(error)}") from error
+
+    @cached_property
+    def cards(self) -> dict[str, NetworkCard]:
+        """The card of each model that has one."""
+        paths = {name.model: self.folder / "models" / name.model / "card.json" for name in self.results.models}
+        return {model: NetworkCard.read(path) for model, path in paths.items() if path.is_file()}
+
+    @cached_property
+    def crops(self) -> Crops:
+        """The crops, or an empty store where the folder was removed to save room."""
+        return Crops.open(self.folder / "crops")
+
+    @cached_property
+    def exploration(self) -> Exploration | None:
+        """What the exploration found, or None where it was not run."""
+        return Exploration.open(self.folder / "explore")
+
+
+def read_study(folder: Path) -> Study:
+    """Read a study folder.
+
+    Raises
+    ------
+    DataError
+        It is not a study folder, or the study has no results yet, or a file is damaged.
+    """
+    about_path = folder / "study.json"
+    if not about_path.is_file():
+        raise DataError(
+            f"{folder} is not a study folder: it holds no study.json.",
+            hint="Give the folder that `buffycoat study … --out FOLDER` wrote.",
+        )
+    if not (folder / "results.json").is_file():
+        raise DataError(
+            f"{folder} holds no results.json: the study has not finished.",
+            hint="Run the study's command again; it goes on from where it stopped.",
+        )
+    try:
+        about = About.model_validate_json(about_path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise DataError(f"{about_path} is not a JSON document: {error}") from error
+    except ValidationError as error:
+        raise DataError(f"{about_path} is damaged or of another version: {explain(error)}") from error
+    return Study(folder=folder, about=about, results=Results.read(folder / "results.json"))

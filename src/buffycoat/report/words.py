@@ -1,0 +1,177 @@
+"""The sentences of a report, each drawn from the numbers in ``results.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from buffycoat.records.documents import Cleaning, Comparison, ModelResult, Results
+from buffycoat.report.mistakes import Mistake
+from buffycoat.report.numbers import counted, listed, p_value, share, whole, with_interval
+
+SURE = 0.9
+"""From this probability on, a wrong answer counts as a confident one."""
+
+
+def ranked(results: Results) -> tuple[ModelResult, ...]:
+    """Return the models, most accurate first; equal ones in the order of the study."""
+    return tuple(sorted(results.models, key=lambda model: -(model.accuracy.value or 0.0)))
+
+
+def comparison_of(results: Results, first: str, second: str) -> Comparison | None:
+    """Return the comparison of two models, whichever way round it is stored."""
+    for comparison in results.comparisons:
+        if {comparison.first, comparison.second} == {first, second}:
+            return comparison
+    return None
+
+
+def headline(results: Results) -> str:
+    """Return the answer of the study in a sentence or two."""
+    if not results.models:
+        return "No model has finished yet."
+    models = ranked(results)
+    best = models[0]
+    start = "On synthetic smears, " if results.synthetic else ""
+    if best.collapsed is not None:
+        return (
+            f"{start}no model learned to tell the classes apart: {listed([model.title for model in models])} collapsed."
+        )
+    text = (
+        f"{start}{best.title} told {best.right} of {best.n} held-out cells right: "
+        f"accuracy {with_interval(best.accuracy)}, against {share(results.majority.accuracy.value)} for always "
+        f"answering the largest class."
+    )
+    if len(models) > 1:
+        text += " " + ranking(results)
+    return text
+
+
+def ranking(results: Results) -> str:
+    """Say whether the lead of the first model over the second is more than chance."""
+    first, second = ranked(results)[:2]
+    if second.collapsed is not None:
+        return f"{second.title} collapsed: it gave every cell the same answer."
+    comparison = comparison_of(results, first.model, second.model)
+    if comparison is None:
+        return f"{second.title} came next with {share(second.accuracy.value)}."
+    chance = f"corrected {p_value(comparison.p_adjusted)}"
+    if comparison.settled:
+        return f"Its lead over {second.title} ({share(second.accuracy.value)}) is unlikely to be chance ({chance})."
+    return (
+        f"Its lead over {second.title} ({share(second.accuracy.value)}) is not established: "
+        f"it could be chance ({chance})."
+    )
+
+
+def conclusion(results: Results) -> list[str]:
+    """Return the conclusion, a paragraph per idea; every claim follows from a number or an interval."""
+    paragraphs = [headline(results)]
+    sound = [model for model in ranked(results) if model.collapsed is None]
+    collapsed = [model for model in results.models if model.collapsed is not None]
+    if collapsed:
+        names = listed([f"{model.title} (always “{model.collapsed}”)" for model in collapsed])
+        paragraphs.append(
+            f"{names} collapsed: one answer for every cell. Its accuracy is the share of that class and says nothing "
+            "about the network's ability; it failed to train."
+            if len(collapsed) == 1
+            else f"{names} collapsed: one answer for every cell. Their accuracies are the shares of those classes and "
+            "say nothing about the networks' ability; they failed to train."
+        )
+    unproven = [model.title for model in sound if _overlaps_majority(model, results)]
+    if unproven:
+        paragraphs.append(
+            f"The interval of {listed(unproven)} reaches down to what always answering the largest class scores: "
+            "on these cells it is not shown to have learned anything."
+        )
+    if sound:
+        paragraphs += [_hardest(sound[0]), _confused(sound[0], results)]
+    if results.synthetic:
+        paragraphs.append(
+            "These smears were drawn by a program. The figures show that the study works from end to end; "
+            "they say nothing about blood."
+        )
+    else:
+        paragraphs.append(
+            "The figures hold for photographs like these: the same microscope, stain and labels. "
+            "Another laboratory's smears can give other figures, and need a test of their own."
+        )
+    return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def cleaning(account: Cleaning) -> str:
+    """Say what cleaning did as a whole, and that its counts add up (or that they do not)."""
+    removed = sum(step.removed for step in account.steps)
+    if not removed:
+        text = f"Cleaning by the recipe “{account.recipe}” took out none of the {counted(account.rows_before, 'row')}."
+    else:
+        text = (
+            f"Of the {counted(account.rows_before, 'row')} as found, the recipe “{account.recipe}” took out "
+            f"{whole(removed)} and left {whole(account.rows_after)}."
+        )
+    if account.rows_before - removed == account.rows_after == sum(account.counts_after.values()):
+        return f"{text} The counts reconcile to the row; what was taken out stays in the table under its rule's name."
+    return f"{text} THE COUNTS DO NOT RECONCILE: do not trust this study before knowing why."
+
+
+def gallery(model: ModelResult, found: Sequence[Mistake]) -> str:
+    """Introduce the gallery of a model's mistakes."""
+    if not found:
+        return f"{model.title} made none on these cells."
+    sure = sum(mistake.confidence >= SURE for mistake in found)
+    answers_ = sum(mistake.times for mistake in found)
+    text = counted(answers_, "wrong answer")
+    if answers_ != len(found):
+        text += f", on repeats alike: {counted(len(found), 'case')}"
+    text += f", the most confident first. {'None' if not sure else whole(sure)} of them "
+    return (
+        text + f"{'was' if sure == 1 else 'were'} given with a probability of {SURE} or more. Violet bars: the "
+        "true class; red bars: the answer."
+    )
+
+
+def doubtful(count: int, results: Results) -> str:
+    """Introduce the cells that every model got wrong."""
+    sound = [model for model in results.models if model.collapsed is None]
+    return (
+        f"{counted(count, 'cell')} {'was' if count == 1 else 'were'} answered wrongly by all {len(sound)} networks"
+        f"{' that did not collapse' if len(sound) < len(results.models) else ''}, every time. Either these are hard, "
+        "or their labels are wrong: somebody should look."
+    )
+
+
+def _overlaps_majority(model: ModelResult, results: Results) -> bool:
+    low, floor = model.accuracy.interval.low, results.majority.accuracy.value
+    return low is not None and floor is not None and low <= floor
+
+
+def _hardest(model: ModelResult) -> str:
+    rows = [row for row in model.classes if row.sensitivity.value is not None]
+    if len(rows) < 2:
+        return ""
+    worst = min(rows, key=lambda row: row.sensitivity.value or 0.0)
+    best = max(rows, key=lambda row: row.sensitivity.value or 0.0)
+    text = (
+        f"By class, {model.title} is surest on the {best.name} (sensitivity {with_interval(best.sensitivity)}) "
+        f"and weakest on the {worst.name} ({with_interval(worst.sensitivity)})."
+    )
+    few = [row for row in rows if row.support < 30]
+    if few:
+        counts = listed([f"{row.name} ({counted(row.support, 'cell')})" for row in few])
+        text += f" Intervals are wide where cells are few: {counts}."
+    return text
+
+
+def _confused(model: ModelResult, results: Results) -> str:
+    wrong = model.n - model.right
+    if not wrong:
+        return f"{model.title} made no mistake on these cells; the interval says how much that proves."
+    pairs = {
+        (i, j): model.confusion[i][j] + model.confusion[j][i]
+        for i in range(len(results.classes))
+        for j in range(i + 1, len(results.classes))
+    }
+    (i, j), count = max(pairs.items(), key=lambda item: item[1])
+    return (
+        f"Of its {counted(wrong, 'mistake')}, {count} {'is' if count == 1 else 'are'} between {results.classes[i]} "
+        f"and {results.classes[j]}, the pair it confuses most."
+    )
