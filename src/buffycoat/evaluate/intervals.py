@@ -1,7 +1,7 @@
 """Confidence intervals: exact for shares of independent cells, a cluster bootstrap for everything else.
 
 Sources: Clopper and Pearson, Biometrika 26 (1934) 404; Efron, J. Am. Stat. Assoc. 82 (1987) 171 (BCa); Zou and
-Donner, Stat. Med. 27 (2008) 1693 (MOVER, for averages that do not vary in the bootstrap).
+Donner, Stat. Med. 27 (2008) 1693 (MOVER: limits of a mean from the limits of its parts).
 """
 
 from __future__ import annotations

@@ -12,16 +12,19 @@ from buffycoat.evaluate.held_out import HeldOut
 from buffycoat.evaluate.intervals import EXACT, GroupBootstrap, clopper_pearson, exact_interval, interval, mover_mean
 from buffycoat.records.documents import ClassResult, Estimate, Interval, ModelResult
 
-_MOVER = "MOVER from the classes' own limits"
+_MOVER = "MOVER from the classes' limits"
+# Their classes are independent samples, some of them small. By simulation on 326 cells (20 of the rarest class) the
+# bootstrap's 95 % limits hold the truth in 0.90 of the sets, those made from the classes' exact limits in 0.95.
+_MEAN_SENSITIVITY = ("balanced_accuracy", "macro_sensitivity")
 Place = tuple[int, ...]
 
 
 def model_result(held: HeldOut, *, title: str, classes: Sequence[str], seed: int, replicates: int) -> ModelResult:
     """Return everything a report says of one model.
 
-    Shares of cells get exact binomial limits where every prediction is about a group of its own, the cluster
-    bootstrap otherwise; F1 and averages always the bootstrap. Where resampling cannot tell (all right, say),
-    limits come from the groups or classes and the method says so.
+    Where every prediction is about a group of its own, shares of cells get exact binomial limits and mean
+    sensitivities limits made from them; all else gets the cluster bootstrap. Where resampling cannot tell (all
+    right, say), limits come from the groups or classes. Each interval names its method.
     """
     return _Figures(held, classes, seed, replicates).result(title)
 
@@ -144,8 +147,9 @@ class _Figures:
         if not np.isfinite(value):
             lacking = [c for c, one in zip(self.classes, per_class, strict=True) if one.value is None]
             return Estimate(value=None, interval=_undefined(f"undefined for {', '.join(lacking)}"))
-        limits = self._resampled(figure, ())
-        return Estimate(value=value, interval=limits or _from_classes(per_class))
+        if self.held.independent and name in _MEAN_SENSITIVITY:
+            return Estimate(value=value, interval=_from_classes(per_class))
+        return Estimate(value=value, interval=self._resampled(figure, ()) or _from_classes(per_class))
 
 
 def _from_classes(per_class: Sequence[Estimate]) -> Interval:

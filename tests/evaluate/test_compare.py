@@ -1,0 +1,141 @@
+"""Comparisons of two models: the test, the interval, and the sentence."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest, false_discovery_control
+from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
+
+from buffycoat.evaluate.compare import compare_all, exact_mcnemar, holm, sentence
+from buffycoat.evaluate.held_out import held_out
+from buffycoat.records.documents import Comparison, Estimate, Interval
+
+
+def compared(*tables: pl.DataFrame, cells: pl.DataFrame) -> tuple[Comparison, ...]:
+    models = held_out(pl.concat(tables), cells, CLASSES)
+    return compare_all(list(models.values()), {name: name for name in models}, seed=1, replicates=1000)
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mcnemar_is_the_binomial_test_on_the_discordant_cells(first_only: int, second_only: int) -> None:
+    total = first_only + second_only
+    theirs = binomtest(first_only, total, 0.5).pvalue if total else 1.0
+    assert exact_mcnemar(first_only, second_only) == pytest.approx(theirs)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_lies_between_no_correction_and_bonferroni_and_keeps_the_order(p_values: list[float]) -> None:
+    corrected = holm(p_values)
+    assert all(p <= c <= min(1, len(p_values) * p) + 1e-12 for p, c in zip(p_values, corrected, strict=True))
+    ranked = sorted(zip(p_values, corrected, strict=True))
+    assert [c for _, c in ranked] == sorted(corrected)
+    # the smallest p-value is corrected as by Bonferroni, and no correction for false discoveries is stricter
+    assert min(corrected) == pytest.approx(min(1, len(p_values) * min(p_values)))
+    assert all(c >= f - 1e-12 for c, f in zip(corrected, false_discovery_control(p_values), strict=True))
+
+
+def test_holm_as_worked_in_textbooks() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+
+
+LIMITS = Interval(low=-0.01, high=0.07, method="")
+
+
+@pytest.mark.parametrize(
+    ("value", "limits", "settled", "expected"),
+    [
+        (0.03, (-0.01, 0.07), False, "A is better than B by 0.03 (−0.01 to 0.07): these data do not settle it."),
+        # the better one comes first, and the limits turn with it
+        (-0.03, (-0.07, 0.01), False, "B is better than A by 0.03 (−0.01 to 0.07): these data do not settle it."),
+        (0.12, (0.08, 0.16), True, "A is better than B by 0.12 (0.08 to 0.16)."),
+        (
+            0.0,
+            (-0.05, 0.05),
+            False,
+            "A and B are right equally often (−0.05 to 0.05): these data do not tell them apart.",
+        ),
+        # a difference too small for two decimals is not printed as nought; no minus stands before a nought
+        (0.003, (-0.0004, 0.0062), False, "A is better than B by 0.003 (0.000 to 0.006): these data do not settle it."),
+        (0.5, (None, None), False, "A is better than B by 0.50 (interval undefined): these data do not settle it."),
+    ],
+)
+def test_the_sentence_says_who_is_better_by_how_much_and_whether_that_is_settled(
+    value: float, limits: tuple[float | None, float | None], settled: bool, expected: str
+) -> None:
+    difference = Estimate(value=value, interval=Interval(low=limits[0], high=limits[1], method=""))
+    assert sentence("A", "B", difference, settled=settled) == expected
+
+
+def test_a_clear_lead_is_settled() -> None:
+    cells = cells_of(spelt("n" * 40 + "e" * 20))
+    good, poor = spelt("n" * 40 + "e" * 20), spelt("e" * 20 + "n" * 40)
+    (found,) = compared(predictions_of(cells, poor, model="a"), predictions_of(cells, good, model="b"), cells=cells)
+    assert (found.first_only_right, found.second_only_right) == (0, 40)
+    assert found.difference.value == pytest.approx(-2 / 3)
+    assert found.p_value == pytest.approx(2 * 0.5**40) and found.p_adjusted == found.p_value
+    assert found.settled and found.sentence.startswith("b is better than a by 0.67 (")
+    assert found.method == "exact McNemar test on 60 cells"
+    assert found.difference.interval.method.startswith("paired cluster bootstrap over 60 groups")
+
+
+def test_models_with_the_same_answers_differ_by_nothing_and_the_interval_has_a_width() -> None:
+    cells = cells_of(spelt("nnnnneeeeelllll"))
+    answers = spelt("nnnneeeeeelllln")
+    tables = [predictions_of(cells, answers, model=name) for name in "ab"]
+    (found,) = compared(*tables, cells=cells)
+    assert found.p_value == 1.0 and not found.settled and found.difference.value == 0
+    # none of 15 groups sets them apart: as many as 21.8 % still may
+    assert (found.difference.interval.low, found.difference.interval.high) == pytest.approx((-0.218, 0.218), abs=1e-3)
+
+
+def test_three_models_are_three_comparisons_corrected_together() -> None:
+    cells = cells_of(spelt("n" * 30 + "e" * 30))
+    answers = {"a": "n" * 30 + "e" * 30, "b": "n" * 30 + "n" * 8 + "e" * 22, "c": "n" * 60}
+    found = compared(*(predictions_of(cells, spelt(said), model=name) for name, said in answers.items()), cells=cells)
+    assert [(one.first, one.second) for one in found] == [("a", "b"), ("a", "c"), ("b", "c")]
+    assert [one.p_adjusted for one in found] == pytest.approx(holm([one.p_value for one in found]))
+    assert all(one.method.endswith("Holm-corrected over 3") for one in found)
+
+
+def test_copies_of_one_cell_are_one_cell_to_the_test() -> None:
+    """Ten photographs of each of three cells: 20 discordant photographs are 2 discordant cells."""
+    labels = spelt("n" * 10 + "e" * 10 + "l" * 10)
+    cells = cells_of(labels, [name for name in ("g1", "g2", "g3") for _ in range(10)])
+    poor = spelt("e" * 20 + "e" * 10)
+    (found,) = compared(predictions_of(cells, labels, model="a"), predictions_of(cells, poor, model="b"), cells=cells)
+    assert (found.first_only_right, found.second_only_right) == (20, 0)
+    assert found.p_value == pytest.approx(0.5)
+    assert found.method == "exact sign test on 3 groups of cells"
+    assert not found.settled
+
+
+def test_over_repeats_each_cell_is_judged_once_by_its_mean_probabilities() -> None:
+    cells = cells_of(spelt("nne"))
+    # In model a, one sure answer outweighs one unsure one; model b is always wrong about c000.
+    a = [
+        predictions_of(cells, spelt("nne"), model="a", repeat=0, certainty=0.9),
+        predictions_of(cells, spelt("ene"), model="a", repeat=1, certainty=0.5),
+    ]
+    b = [predictions_of(cells, spelt("ene"), model="b", repeat=repeat) for repeat in (0, 1)]
+    (found,) = compared(*a, *b, cells=cells)
+    assert (found.first_only_right, found.second_only_right) == (1, 0)
+    assert found.method == "exact McNemar test on 3 cells, probabilities averaged over 2 repeats"
+    # the difference is that of the printed accuracies, over all six predictions
+    assert found.difference.value == pytest.approx(5 / 6 - 4 / 6)
+
+
+def test_models_with_unlike_rows_are_compared_on_the_rows_both_have() -> None:
+    cells = cells_of(spelt("nnee"))
+    whole = predictions_of(cells, spelt("nnee"), model="a")
+    half = predictions_of(cells, spelt("eeee"), model="b").head(2)
+    (found,) = compared(whole, half, cells=cells)
+    assert found.difference.value == pytest.approx(1.0) and found.first_only_right == 2
+
+
+def test_models_without_a_common_row_are_not_compared() -> None:
+    cells = cells_of(spelt("nnee"))
+    tables = [predictions_of(cells, spelt("nnee"), model=name) for name in "ab"]
+    assert compared(tables[0].head(2), tables[1].tail(2), cells=cells) == ()

@@ -1,0 +1,147 @@
+"""Intervals, held against SciPy, printed tables, and simulated truth."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.stats import binomtest, bootstrap
+
+from buffycoat.evaluate import metrics
+from buffycoat.evaluate.intervals import GroupBootstrap, clopper_pearson, exact_interval, mover_mean
+
+
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.9, 0.95]))
+def test_exact_limits_are_scipys(counted: tuple[int, int], level: float) -> None:
+    right, n = counted
+    theirs = binomtest(right, n).proportion_ci(confidence_level=level, method="exact")
+    np.testing.assert_allclose(clopper_pearson(right, n, level), (theirs.low, theirs.high), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("right", "n", "low", "high"),
+    [
+        # accuracies published on 35 and 71 held-out images
+        (6, 35, 0.066, 0.336),
+        (28, 35, 0.631, 0.916),
+        (32, 35, 0.769, 0.982),
+        (66, 71, 0.843, 0.977),
+        # differential limits as laboratories' tables print them
+        (0, 100, 0.000, 0.036),
+        (5, 100, 0.016, 0.113),
+        (50, 100, 0.398, 0.602),
+        (10, 200, 0.024, 0.090),
+        (100, 200, 0.429, 0.571),
+        (20, 400, 0.031, 0.076),
+    ],
+)
+def test_exact_limits_are_those_of_the_tables(right: int, n: int, low: float, high: float) -> None:
+    found = exact_interval(right, n)
+    assert found.low == pytest.approx(low, abs=5.01e-4) and found.high == pytest.approx(high, abs=5.01e-4)
+
+
+def test_a_share_of_nothing_has_no_limits() -> None:
+    found = exact_interval(0, 0)
+    assert found.low is None and found.high is None and "undefined" in found.method
+
+
+def _share(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    return counts[..., 0] / counts[..., 1]
+
+
+def test_the_bootstrap_agrees_with_scipys_bca() -> None:
+    generator = np.random.default_rng(3)
+    size = generator.integers(1, 9, 60)
+    right = generator.binomial(size, 0.8)
+    counts = np.stack([right, size], axis=1)
+    ours = GroupBootstrap(counts, replicates=20_000, seed=1).interval(_share)
+    theirs = bootstrap(
+        (right, size),
+        lambda a, b, axis=-1: a.sum(axis=axis) / b.sum(axis=axis),
+        paired=True,
+        vectorized=True,
+        n_resamples=20_000,
+        rng=np.random.default_rng(2),
+        method="BCa",
+    ).confidence_interval
+    assert ours is not None and "BCa" in ours.method
+    assert (ours.low, ours.high) == pytest.approx((theirs.low, theirs.high), abs=3e-3)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=5, max_size=30), st.randoms())
+@settings(max_examples=30)
+def test_the_order_of_the_groups_does_not_matter(pairs: list[tuple[int, int]], random: Random) -> None:
+    counts = [[right, right + wrong + 1] for right, wrong in pairs]
+    shuffled = random.sample(counts, len(counts))
+    first, second = (GroupBootstrap(np.array(of), replicates=200, seed=4).interval(_share) for of in (counts, shuffled))
+    assert first == second
+
+
+def test_the_bootstrap_is_the_same_for_the_same_seed_and_names_it() -> None:
+    counts = np.array([[1, 1]] * 8 + [[0, 1]] * 4)
+    first, again, other = (GroupBootstrap(counts, replicates=300, seed=seed) for seed in (7, 7, 8))
+    assert first.interval(_share) == again.interval(_share)
+    found = other.interval(_share)
+    assert found is not None
+    assert found.method == "cluster bootstrap over 12 groups, BCa, 300 replicates, seed 8"
+
+
+def test_where_all_groups_are_alike_resampling_says_that_it_cannot_tell() -> None:
+    assert GroupBootstrap(np.array([[2, 2]] * 9), replicates=100, seed=0).interval(_share) is None
+
+
+def test_copies_of_one_cell_do_not_narrow_the_interval() -> None:
+    """Thirty photographs of each of 12 cells are 12 cells."""
+    once = np.array([[1, 1]] * 9 + [[0, 1]] * 3)
+    few, many = (GroupBootstrap(once * times, replicates=4000, seed=0).interval(_share) for times in (1, 30))
+    assert few is not None and many is not None
+    assert (few.low, few.high) == pytest.approx((many.low, many.high))
+
+
+def test_many_unlike_groups_are_resampled_in_pieces() -> None:
+    generator = np.random.default_rng(0)
+    counts = np.stack([generator.integers(0, 10**6, 3000), np.full(3000, 10**6)], axis=1)
+    found = GroupBootstrap(counts, replicates=3000, seed=0).interval(_share)
+    assert found is not None and found.low is not None and found.high is not None
+    assert found.high - found.low == pytest.approx(2 * 1.96 * 0.2887 / np.sqrt(3000), rel=0.1)
+
+
+def test_the_limits_of_a_mean_of_one_are_its_own() -> None:
+    assert mover_mean(np.array([0.8]), np.array([0.7]), np.array([0.85])) == pytest.approx((0.7, 0.85))
+
+
+# Chances of each (true, predicted) pair: 326 cells shared out as in the 410-image set, errors as networks make them.
+_CHANCES = np.diag([0.52, 0.23, 0.098, 0.055])
+_CHANCES[0, 1] = _CHANCES[1, 0] = 0.0385
+_CHANCES[2, 3] = _CHANCES[3, 2] = 0.01
+_CHANCES = _CHANCES / _CHANCES.sum()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cells_per_group", [1, 4])
+def test_95_percent_limits_hold_the_truth_as_often_as_they_say(cells_per_group: int) -> None:
+    """Simulated sets whose truth is known; a group's cells are of one class and share their fate."""
+    generator = np.random.default_rng(11)
+    figures = {name: metrics.OVERALL[name] for name in ("accuracy", "macro_specificity", "macro_f1")}
+    truth = {name: float(figure(_CHANCES * 1e6)) for name, figure in figures.items()}
+    held = dict.fromkeys([*figures, "macro_sensitivity"], 0)
+    trials = 600
+    for _ in range(trials):
+        drawn = generator.multinomial(326, _CHANCES.ravel())
+        groups = np.repeat(np.eye(16, dtype=np.int64), drawn, axis=0) * cells_per_group
+        resampled = GroupBootstrap(groups, replicates=1000, seed=0)
+        for name, figure in figures.items():
+            found = resampled.interval(lambda counts, f=figure: f(counts.reshape(*counts.shape[:-1], 4, 4)))  # type: ignore[misc]
+            assert found is not None and found.low is not None and found.high is not None
+            held[name] += int(found.low <= truth[name] <= found.high)
+        matrix = drawn.reshape(4, 4)
+        right, support = np.diag(matrix), matrix.sum(axis=1)
+        low, high = mover_mean(right / support, *clopper_pearson(right, support))
+        held["macro_sensitivity"] += int(low <= float(metrics.OVERALL["macro_sensitivity"](_CHANCES * 1e6)) <= high)
+    for name, times in held.items():
+        # 600 trials: two standard errors of the share are 0.018
+        assert 0.93 - 0.018 <= times / trials <= 0.97 + 0.018, f"{name}: {times / trials:.3f}"
