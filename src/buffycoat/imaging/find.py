@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from buffycoat.imaging.bodies import Mask, depth_inside, find_bodies, grow
 from buffycoat.imaging.nucleus import outline_nucleus
-from buffycoat.imaging.stain import background, chromatin_stain, nuclear_stain, working_copy
+from buffycoat.imaging.stain import WORKING_WIDTH_PX, background, chromatin_stain, nuclear_stain, working_copy
 
 Box = tuple[int, int, int, int]
 
@@ -61,13 +61,16 @@ class Leukocyte:
     score: float
 
 
-def find_leukocytes(rgb: NDArray[np.uint8]) -> list[Leukocyte]:
+def find_leukocytes(rgb: NDArray[np.uint8], *, working_width_px: int = WORKING_WIDTH_PX) -> list[Leukocyte]:
     """Return the leukocytes of a field, the most prominent first; an empty list when there is none.
 
     Parameters
     ----------
     rgb
         uint8 (H, W, 3), bright field, azure-eosin stain (Romanowsky: Wright, Giemsa, May-Grünwald, Leishman).
+    working_width_px
+        The width the photograph is searched at. The default fits fields some six to eleven red cells wide; a
+        photograph that shows less than a field takes a smaller one.
 
     Notes
     -----
@@ -78,7 +81,7 @@ def find_leukocytes(rgb: NDArray[np.uint8]) -> list[Leukocyte]:
     height, width = rgb.shape[:2]
     if min(height, width) < 16:
         return []
-    small = working_copy(rgb)
+    small = working_copy(rgb, working_width_px)
     empty = background(small)
     stain = nuclear_stain(small, empty)
     strongest = float(np.percentile(stain[::2, ::2], 99.5))

@@ -9,15 +9,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from buffycoat.imaging.find import Box, Leukocyte, find_leukocytes
+from buffycoat.imaging.find import Box, find_leukocytes
 from buffycoat.records.documents import FrameSpec
 
 Framing = Literal["cell", "whole", "boxed", "none"]
 
 _LARGEST_SINGLE_PX = 600  # photographs of single cells are cut-outs; whole fields are larger
 _SQUARE_ENOUGH = 1.25  # longest to shortest side; camera fields are 4:3 or wider
+_SINGLE_WORKING_WIDTH_PX = 128  # a cell filling most of a cut-out then has the size it has in a field
 _LEAST_SHARE = 0.4  # of the shortest side, taken by the cell's longest side
 _OFF_CENTRE = 0.15  # of the shortest side, that the cell's centre may stand from the image's
+_NEIGHBOUR = 0.35  # of the cell's prominence; a second one as prominent makes it a field
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +47,26 @@ class Framed:
 def is_single_cell(rgb: NDArray[np.uint8]) -> bool:
     """Return whether a photograph shows one leukocyte in its middle, cut from its field.
 
-    It is small and nearly square, and one leukocyte stands in its middle and fills a good part of it.
+    It is small (at most 600 px) and nearly square, and one leukocyte stands in its middle, fills a good part of
+    it, and has no neighbour of its kind.
     """
-    return _is_single(rgb, None)
+    height, width = rgb.shape[:2]
+    short, long = min(height, width), max(height, width)
+    if long > _LARGEST_SINGLE_PX or long > _SQUARE_ENOUGH * short:
+        return False
+    cells = find_leukocytes(rgb, working_width_px=_SINGLE_WORKING_WIDTH_PX)
+    if not cells:
+        return False
+    x0, y0, x1, y1 = cells[0].box
+    for other in cells[1:]:
+        if x0 < other.box[2] and other.box[0] < x1 and y0 < other.box[3] and other.box[1] < y1:
+            # Lobes far apart in a cell that fills the picture; there is no field round it to tell by.
+            x0, y0 = min(x0, other.box[0]), min(y0, other.box[1])
+            x1, y1 = max(x1, other.box[2]), max(y1, other.box[3])
+        elif other.score > _NEIGHBOUR * cells[0].score:
+            return False
+    off = max(abs((x0 + x1) / 2 - width / 2), abs((y0 + y1) / 2 - height / 2))
+    return bool(max(x1 - x0, y1 - y0) >= _LEAST_SHARE * short and off <= _OFF_CENTRE * short)
 
 
 def frame(rgb: NDArray[np.uint8], spec: FrameSpec, box: Box | None) -> Framed:
@@ -69,9 +88,9 @@ def frame(rgb: NDArray[np.uint8], spec: FrameSpec, box: Box | None) -> Framed:
     if box is not None:
         centre = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
         return Framed(crop_square(rgb, centre, side, spec.stored_px), square_box(rgb.shape, centre, side), "boxed", 0)
+    if spec.mode == "auto" and is_single_cell(rgb):
+        return Framed(whole_square(rgb, spec.stored_px), (0, 0, width, height), "whole", 1)
     cells = find_leukocytes(rgb)
-    if spec.mode == "auto" and _is_single(rgb, cells):
-        return Framed(whole_square(rgb, spec.stored_px), (0, 0, width, height), "whole", max(1, len(cells)))
     if not cells:
         return Framed(None, None, "none", 0)
     x0, y0, x1, y1 = cells[0].box
@@ -136,19 +155,6 @@ def whole_square(rgb: NDArray[np.uint8], out_px: int) -> NDArray[np.uint8]:
             np.uint8,
         )
     return _resize(rgb, out_px)
-
-
-def _is_single(rgb: NDArray[np.uint8], cells: list[Leukocyte] | None) -> bool:
-    height, width = rgb.shape[:2]
-    short, long = min(height, width), max(height, width)
-    if long > _LARGEST_SINGLE_PX or long > _SQUARE_ENOUGH * short:
-        return False
-    cells = find_leukocytes(rgb) if cells is None else cells
-    if not cells:
-        return False
-    x0, y0, x1, y1 = cells[0].box
-    off = max(abs((x0 + x1) / 2 - width / 2), abs((y0 + y1) / 2 - height / 2))
-    return bool(max(x1 - x0, y1 - y0) >= _LEAST_SHARE * short and off <= _OFF_CENTRE * short)
 
 
 def _start(centre: float, side: int, length: int) -> int:

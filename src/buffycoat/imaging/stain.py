@@ -15,13 +15,13 @@ WORKING_WIDTH_PX = 320
 """Fields are searched at this width: fast, and every length below is then in one unit."""
 
 
-def working_copy(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def working_copy(rgb: NDArray[np.uint8], width_px: int = WORKING_WIDTH_PX) -> NDArray[np.uint8]:
     """Return the field scaled to the working width, its shape kept."""
     height, width = rgb.shape[:2]
-    if width == WORKING_WIDTH_PX:
+    if width == width_px:
         return rgb
-    size = (WORKING_WIDTH_PX, max(1, round(height * WORKING_WIDTH_PX / width)))
-    method = cv2.INTER_AREA if width > WORKING_WIDTH_PX else cv2.INTER_LINEAR
+    size = (width_px, max(1, round(height * width_px / width)))
+    method = cv2.INTER_AREA if width > width_px else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(rgb, size, interpolation=method), np.uint8)
 
 
