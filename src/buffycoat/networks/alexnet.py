@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import nn
 
 DROP = 0.3
@@ -22,9 +23,11 @@ def alexnet(classes: int, drop: float = DROP) -> nn.Module:
     drop
         Dropout probability, 0–1.
     """
-    from torchvision.models import alexnet as architecture  # noqa: PLC0415
+    from torchvision.models import alexnet as architecture
 
-    model: nn.Module = architecture(weights=None, num_classes=classes, dropout=drop)
+    with torch.device("meta"):  # its own initialisation would only cost time: 57 million numbers, drawn to be replaced
+        model: nn.Module = architecture(weights=None, num_classes=classes, dropout=drop)
+    model.to_empty(device="cpu")
     initialise(model)
     return model
 

@@ -15,6 +15,7 @@ from buffycoat.files import sha256
 from buffycoat.networks import hub
 from buffycoat.networks.alexnet import DROP, alexnet
 from buffycoat.networks.card import card
+from buffycoat.networks.count import outputs
 from buffycoat.networks.names import NetworkSpec, compound_scaling, resolve
 from buffycoat.networks.packaged import FOREIGN_MARK, packaged_weights
 from buffycoat.networks.weights import State, WeightsReport, fit, read_state, rename_by_order
@@ -88,16 +89,27 @@ def _auto(spec: NetworkSpec, make: partial[nn.Module]) -> tuple[nn.Module, Weigh
         reason = f"nobody publishes weights for {spec.architecture}"
         return make(), WeightsReport(SCRATCH, pretrained=False, fallback_reason=reason)
     try:
-        path = hub.weights_file(source)
-        state = read_state(path)
+        return _published(spec, make, source)
     except (FetchError, DataError) as error:
-        return make(), WeightsReport(SCRATCH, pretrained=False, fallback_reason=f"{source.title}: {error.what}")
+        return make(), WeightsReport(SCRATCH, pretrained=False, fallback_reason=error.what)
+
+
+def _published(
+    spec: NetworkSpec, make: partial[nn.Module], source: hub.Published, *, again: bool = True
+) -> tuple[nn.Module, WeightsReport]:
+    path = hub.weights_file(source)
+    try:
+        state = read_state(path)
+    except DataError:
+        if again and hub.discard(path):
+            return _published(spec, make, source, again=False)
+        raise
     if spec.architecture == "alexnet":
         model = make()
         remarks = fit(model, state, source.title)
     else:
         model = make(state=state)  # timm adapts what it publishes: head, positions, old names
-        remarks = ()
+        remarks = ("a new head replaces the published one",)
     return model, WeightsReport(source.title, True, None, sha256(path), source.licence, remarks)
 
 
@@ -118,7 +130,7 @@ def _make(
     """Build the architecture, freshly initialised or with weights that timm published."""
     if spec.architecture == "alexnet":
         return alexnet(classes, DROP if drop is None else drop)
-    import timm  # noqa: PLC0415
+    import timm
 
     options: dict[str, Any] = {"num_classes": classes} | ({} if drop is None else {"drop_rate": drop})
     if spec.phi is not None:
@@ -129,6 +141,8 @@ def _make(
         options |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": state, "source": ""}}
     try:
         model: nn.Module = timm.create_model(spec.architecture, **options)
+    except RuntimeError as error:
+        raise DataError(f"The weights published for {spec.title} do not fit it: {error}") from error
     except (TypeError, AssertionError, ValueError) as error:
         raise UsageError(f"{spec.title} cannot be built for inputs of {input_px} px: {error}") from error
     if isinstance(getattr(model, "pretrained_cfg", None), dict):
@@ -138,7 +152,7 @@ def _make(
 
 def _scaled(phi: float, options: dict[str, Any]) -> nn.Module:
     """Return EfficientNet-B0 scaled by φ: channels rounded to multiples of 8, layers rounded up (as in the paper)."""
-    from timm.models.efficientnet import _gen_efficientnet  # noqa: PLC0415
+    from timm.models.efficientnet import _gen_efficientnet
 
     width, depth, _ = compound_scaling(phi)
     generate: Callable[..., nn.Module] = _gen_efficientnet
@@ -152,7 +166,6 @@ def _check_input(model: nn.Module, spec: NetworkSpec, input_px: int, classes: in
         raise UsageError(
             f"{spec.title} takes inputs of {spec.minimum_input_px} px or more, not {input_px} px.", hint=hint
         )
-    from buffycoat.networks.count import outputs  # noqa: PLC0415
 
     try:
         found = outputs(model, input_px)

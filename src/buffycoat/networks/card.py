@@ -54,10 +54,10 @@ _EFFICIENTNET = _Text(
 
 _ALEXNET = _Text(
     idea=(
-        "The control: the plain convolutional network that started the present era, without shortcuts and without "
-        "normalisation. Five convolutions with ReLU and max-pooling between them are followed by three fully "
-        "connected layers, which hold nearly all of its parameters; dropout keeps those from learning the training "
-        "images by heart.\n\n"
+        "The control: the plain convolutional network that started the present era, without shortcuts and, in the "
+        "form used here, without normalisation. Five convolutions with ReLU and max-pooling between them are followed "
+        "by three fully connected layers, which hold nearly all of its parameters; dropout keeps those from learning "
+        "the training images by heart.\n\n"
         "Without normalisation everything hangs on the initial weights: with too small ones the signal dies away and "
         "the network answers one class for everything. Here they are drawn by He's rule, which keeps the strength of "
         "the signal from layer to layer, so that the comparison is one of architectures and not of initialisations."

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import nn
+from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -18,7 +17,7 @@ def multiply_adds(model: nn.Module, input_px: int) -> int:
     """Return the multiply-adds of one RGB image of `input_px` × `input_px` in convolutions and matrix products.
 
     Papers call this figure "FLOPs"; counted as operations it is twice as many. Normalisation, activations and
-    pooling are left out, as is the custom. The model itself is not run: only shapes go through a copy of it.
+    pooling are left out, as is the custom. Only shapes go through the model: nothing is computed.
     """
     with FlopCounterMode(display=False) as counter:
         outputs(model, input_px)
@@ -26,8 +25,14 @@ def multiply_adds(model: nn.Module, input_px: int) -> int:
 
 
 def outputs(model: nn.Module, input_px: int) -> tuple[int, ...]:
-    """Return the shape of what a network gives for one image, computing shapes only."""
-    shapes = copy.deepcopy(model).to("meta").eval()
-    with torch.no_grad():
-        found = shapes(torch.empty(1, 3, input_px, input_px, device="meta"))
+    """Return the shape of what a network gives for one image, computing shapes only: neither copied nor changed."""
+    shapes = {name: tensor.to("meta") for name, tensor in (*model.named_parameters(), *model.named_buffers())}
+    training = [module for module in model.modules() if module.training]
+    model.eval()
+    try:
+        with torch.no_grad():
+            found = functional_call(model, shapes, (torch.empty(1, 3, input_px, input_px, device="meta"),))
+    finally:
+        for module in training:
+            module.training = True
     return tuple(found.shape)

@@ -57,8 +57,8 @@ class Published:
 def published(architecture: str) -> Published | None:
     """Return where the weights of a network are published, or None where nobody publishes any."""
     if architecture == "alexnet":
-        return Published("torchvision, ImageNet", None, "", _ALEXNET_URL, "BSD-3-Clause")
-    import timm  # noqa: PLC0415
+        return Published("torchvision's alexnet (ImageNet)", None, "", _ALEXNET_URL, "BSD-3-Clause")
+    import timm
 
     known = timm.get_pretrained_cfg(architecture, allow_unregistered=True)
     if known is None or not known.has_weights:
@@ -66,7 +66,7 @@ def published(architecture: str) -> Published | None:
     address = str(known.url or "")
     url = address if Path(urlsplit(address).path).suffix in {".pth", ".pt", ".safetensors"} else None
     filename = str(known.hf_hub_filename or "model.safetensors")
-    title = f"timm, {known.hf_hub_id or known.tag or architecture}"
+    title = str(known.hf_hub_id or f"timm's {architecture}")
     return Published(title, known.hf_hub_id or None, filename, url, known.license)
 
 
@@ -82,14 +82,22 @@ def weights_file(source: Published) -> Path:
     if found is not None:
         return found
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}:
-        raise FetchError("not in a cache on this machine, and HF_HUB_OFFLINE forbids the network")
+        raise FetchError(f"{source.title} is in no cache on this machine, and HF_HUB_OFFLINE forbids the network")
     reasons = []
     for address in _addresses(source):
         try:
             return _download(address, _own_place(source, address))
         except FetchError as error:
             reasons.append(error.what)
-    raise FetchError(f"not in a cache on this machine; {'; '.join(reasons)}")
+    raise FetchError(f"{source.title} is in no cache on this machine; {'; '.join(reasons)}")
+
+
+def discard(path: Path) -> bool:
+    """Delete a damaged file from Buffycoat's own cache; files of others are left alone. Return whether it was ours."""
+    ours = path.is_relative_to(cache_dir() / "weights")
+    if ours:
+        path.unlink(missing_ok=True)
+    return ours
 
 
 def _cached(source: Published) -> Path | None:
@@ -99,7 +107,7 @@ def _cached(source: Published) -> Path | None:
         places.append(home.expanduser() / "hub" / "checkpoints" / Path(urlsplit(source.url).path).name)
     found = next((place for place in places if place.is_file()), None)
     if found is None and source.repository is not None:
-        from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415
+        from huggingface_hub import try_to_load_from_cache
 
         held = try_to_load_from_cache(source.repository, source.filename)
         found = Path(held) if isinstance(held, str) else None
@@ -181,7 +189,7 @@ def _reason(error: Exception) -> str:
     inner = getattr(error, "reason", error)
     if isinstance(inner, TimeoutError):
         return "does not answer"
-    return f"cannot be reached ({inner})"
+    return f"cannot be reached ({getattr(inner, 'strerror', None) or inner})"
 
 
 def within(seconds: float, work: Callable[[], T]) -> T:

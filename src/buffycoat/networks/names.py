@@ -142,7 +142,7 @@ def _timm_name(folded: str) -> str:
 
 
 def _from_timm(given: str, name: str) -> NetworkSpec:
-    import timm  # seconds to import: only when a name needs it  # noqa: PLC0415
+    import timm  # seconds to import: only when a name needs it
 
     if ":" in name or "/" in name or not timm.is_model(name):
         raise UsageError(
