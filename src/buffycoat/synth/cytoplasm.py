@@ -30,10 +30,13 @@ def draw_cytoplasm(rng: np.random.Generator, label: str, stain: Stain, body: Fie
     shape = (body.shape[0], body.shape[1])
     cloud = np.float32(1) + np.float32(0.17) * smooth_noise(rng, shape, 30.0)
     if label == "neutrophil":
-        specks = np.clip(smooth_noise(rng, shape, 5.0) + np.float32(0.4), 0, 2.0) * plasma
-        power = np.float32(rng.uniform(0.12, 0.38))
-        pink = np.float32(0.30 * rng.beta(0.8, 1.8))  # some neutrophils take up eosin: eosinophils in disguise
-        return _layer(plasma * cloud, stain.pale_plasma + pink * stain.eosin) + _layer(specks * power, stain.lilac)
+        # Some take up eosin, some are heavily granulated: these resemble faded eosinophils.
+        pink, heavy = rng.beta(0.7, 2.0), rng.beta(0.7, 2.0)
+        specks = np.clip(smooth_noise(rng, shape, 5.0 + 2.0 * heavy) + np.float32(0.4), 0, 2.0) * plasma
+        power = np.float32(rng.uniform(0.12, 0.32) + 0.25 * heavy)
+        grain = stain.lilac + np.float32(0.6 * pink) * (stain.eosin - stain.lilac)
+        ground = stain.pale_plasma + np.float32(0.5 * pink) * stain.eosin
+        return _layer(plasma * cloud, ground) + _layer(specks * power, grain)
     if label == "eosinophil":
         return _eosinophil(rng, stain, body, plasma, cloud)
     if label == "basophil":
@@ -54,7 +57,8 @@ def basophil_granules(rng: np.random.Generator, stain: Stain, body: Field, radiu
     size = rng.uniform(3.2, 4.8)
     x, y = _packed(rng, shape, size * 1.7, 0.45)
     heap = ramp(smooth_noise(rng, shape, radius * 0.45), -1.9, 1.2)
-    keep = (_at(body, x, y) > 0.5) & (rng.random(x.size) < rng.uniform(0.70, 0.95) * _at(heap, x, y))
+    kept = rng.uniform(0.25, 0.5) if rng.random() < 0.2 else rng.uniform(0.70, 0.95)  # some dissolve in staining
+    keep = (_at(body, x, y) > 0.5) & (rng.random(x.size) < kept * _at(heap, x, y))
     x, y = x[keep], y[keep]
     sizes = size * np.clip(rng.lognormal(-0.1, 0.30, x.size), 0.5, 1.7)
     grain = _soft(dots(shape, x, y, sizes, rng.uniform(0.25, 1.0, x.size)), 1.4)
@@ -64,19 +68,19 @@ def basophil_granules(rng: np.random.Generator, stain: Stain, body: Field, radiu
 def _eosinophil(rng: np.random.Generator, stain: Stain, body: Field, plasma: Field, cloud: Field) -> Layer:
     """Pack the cytoplasm with round granules that shine like small lenses."""
     shape = (body.shape[0], body.shape[1])
-    size = rng.uniform(5.0, 6.8)
+    faded = float(rng.beta(0.6, 1.5))  # old or poorly stained granules lose their eosin
+    size = rng.uniform(5.0, 6.8) * (1 - 0.3 * faded)
     x, y = _packed(rng, shape, size * 1.78, 0.17)
     keep = (_at(body, x, y) > size * 0.7) & (_at(plasma, x, y) > 0.25)
     x, y = x[keep], y[keep]
     sizes, levels = size * rng.uniform(0.78, 1.12, x.size), rng.uniform(0.60, 1.0, x.size)
     grain = _soft(dots(shape, x, y, sizes, levels), 1.0)
     shine = _soft(dots(shape, x - sizes * 0.25, y - sizes * 0.25, sizes * 0.42, levels * 0.7), 1.0)
-    pale = np.float32(0.35 + 0.80 * rng.beta(1.6, 1.2))
+    pale = np.float32((0.40 + 0.75 * rng.beta(1.6, 1.2)) * (1 - 0.45 * faded))
+    red = stain.eosin + np.float32(0.75 * faded) * (stain.lilac - stain.eosin)
     hue = np.float32(1) + np.float32(0.25) * smooth_noise(rng, shape, 14.0)
-    colour = np.stack([stain.eosin[0] * hue, stain.eosin[1] * np.ones_like(hue), stain.eosin[2] * hue], axis=-1)
-    ground = _layer(plasma * cloud * np.float32(0.7), stain.pale_plasma) + _layer(
-        plasma * np.float32(0.28) * pale, stain.eosin
-    )
+    colour = np.stack([red[0] * hue, red[1] * np.ones_like(hue), red[2] * hue], axis=-1)
+    ground = _layer(plasma * cloud * np.float32(0.7), stain.pale_plasma) + _layer(plasma * np.float32(0.28) * pale, red)
     grains = (grain - shine * np.float32(0.75)) * plasma * pale
     return np.asarray(ground + grains[..., None] * colour, dtype=np.float32)
 

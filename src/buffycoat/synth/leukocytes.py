@@ -18,8 +18,8 @@ RADIUS_PX: Mapping[str, tuple[float, float]] = {
     "neutrophil": (100.0, 10.0),
     "eosinophil": (103.0, 10.0),
     "basophil": (95.0, 9.0),
-    "lymphocyte": (71.0, 9.0),
-    "monocyte": (117.0, 12.0),
+    "lymphocyte": (69.0, 7.0),
+    "monocyte": (113.0, 14.0),
 }
 """Mean and deviation of the cell's radius, px, at the scale of the 410-image set (a red cell is about 105 px)."""
 
@@ -55,6 +55,8 @@ class Drawing:
 def draw_radius(rng: np.random.Generator, label: str) -> float:
     """Draw the radius of a cell of this type, px."""
     mean, deviation = RADIUS_PX[label]
+    if label == "lymphocyte" and rng.random() < 0.2:  # large ones
+        return float(rng.uniform(nuclei.LARGE_LYMPHOCYTE_PX + 1, 104.0))
     return float(np.clip(rng.normal(mean, deviation), mean - 2.3 * deviation, mean + 2.4 * deviation))
 
 
@@ -102,7 +104,8 @@ def _chromatin(rng: np.random.Generator, label: str, nucleus: Field, radius: flo
         holes = ramp(strands + np.float32(0.3) * coarse, -0.8, 2.4)
         return thick * (np.float32(0.90) + np.float32(0.07) * coarse - np.float32(0.34) * holes)
     if label == "lymphocyte":  # dense, smudged
-        return thick * (np.float32(1.02) + np.float32(0.09) * coarse + np.float32(0.05) * fine)
+        level = 0.86 if radius > nuclei.LARGE_LYMPHOCYTE_PX else 1.02
+        return thick * (np.float32(level) + np.float32(0.09) * coarse + np.float32(0.05) * fine)
     clumps = ramp(coarse + np.float32(0.6) * fine, -1.2, 1.1)
     holes = ramp(fine, 1.1, 2.0) * np.float32(rng.uniform(0.0, 0.35))
     level = {"neutrophil": 0.98, "eosinophil": 0.92, "basophil": 0.60}[label]

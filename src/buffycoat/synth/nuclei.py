@@ -9,6 +9,8 @@ import numpy as np
 from buffycoat.synth.fields import Field, Patch, capsule, ellipse, smooth_noise, union
 
 Point = tuple[float, float]
+LARGE_LYMPHOCYTE_PX = 84.0
+
 Lobe = tuple[Point, Point, float]  # centre, half-axes, direction of the first
 
 
@@ -43,7 +45,8 @@ def _lobed(patch: Patch, lobes: list[Lobe], strand_px: float) -> Field:
 def neutrophil(rng: np.random.Generator, patch: Patch, radius: float) -> Field:
     """Draw three to five lobes in a row, joined by thin strands."""
     count = int(rng.choice([3, 4, 5], p=[0.50, 0.37, 0.13]))
-    span = {3: 3.3, 4: 4.3, 5: 5.1}[count] * rng.uniform(0.85, 1.05)
+    crowded = rng.random() < 0.2  # lobes folded over each other: fewer are seen than there are
+    span = {3: 3.3, 4: 4.3, 5: 5.1}[count] * (rng.uniform(0.60, 0.75) if crowded else rng.uniform(0.85, 1.05))
     base = {3: 0.315, 4: 0.275, 5: 0.235}[count] * radius
     lobes: list[Lobe] = []
     for at, heading in _along_arc(rng, count, radius * rng.uniform(0.47, 0.57), span):
@@ -55,7 +58,7 @@ def neutrophil(rng: np.random.Generator, patch: Patch, radius: float) -> Field:
 
 def eosinophil(rng: np.random.Generator, patch: Patch, radius: float) -> Field:
     """Draw two rounded lobes, as spectacles, pushed to one side; a third now and then."""
-    count = 3 if rng.random() < 0.10 else 2
+    count = 3 if rng.random() < 0.16 else 2
     turn, gap = rng.uniform(0, 2 * np.pi), radius * rng.uniform(0.70, 0.84)
     side = radius * rng.uniform(0.05, 0.30)
     base = radius * (0.36 if count == 2 else 0.27)
@@ -83,13 +86,14 @@ def basophil(rng: np.random.Generator, patch: Patch, radius: float) -> Field:
 def lymphocyte(rng: np.random.Generator, patch: Patch, radius: float) -> Field:
     """Draw a round nucleus nearly as large as the cell, slightly dented now and then."""
     bent = _bent(rng, patch, radius * 0.035, radius * 0.7)
-    share = 0.80 + 0.15 * rng.beta(1.6, 1.4)
+    large = radius > LARGE_LYMPHOCYTE_PX  # large lymphocytes have room for cytoplasm, and look like monocytes
+    share = rng.uniform(0.64, 0.80) if large else 0.80 + 0.15 * rng.beta(1.6, 1.4)
     off = radius * (1 - share) * rng.uniform(0.2, 0.85)
     turn = rng.uniform(0, 2 * np.pi)
     at = (float(off * np.cos(turn)), float(off * np.sin(turn)))
     axes = (radius * share * 1.02, radius * share * rng.uniform(0.93, 1.0))
     body = ellipse(bent.x, bent.y, at, axes, rng.uniform(0, np.pi))
-    if rng.random() < 0.3:
+    if rng.random() < (0.6 if large else 0.3):
         away = turn + np.pi + rng.normal(0, 0.4)
         dent = (float(at[0] + radius * 1.12 * np.cos(away)), float(at[1] + radius * 1.12 * np.sin(away)))
         body = -union([-body, ellipse(bent.x, bent.y, dent, (radius * 0.36, radius * 0.36), 0.0)], 16.0)
@@ -101,7 +105,7 @@ def monocyte(rng: np.random.Generator, patch: Patch, radius: float) -> Field:
     bent = _bent(rng, patch, radius * 0.055, radius * 0.42)
     kidney = rng.random() < 0.65
     turn = rng.uniform(0, 2 * np.pi)
-    span = rng.uniform(1.6, 2.4) if kidney else rng.uniform(2.5, 3.4)
+    span = rng.uniform(1.0, 2.4) if kidney else rng.uniform(2.5, 3.4)
     thick = radius * (rng.uniform(0.46, 0.55) if kidney else rng.uniform(0.34, 0.41))
     reach = radius * (rng.uniform(0.30, 0.38) if kidney else rng.uniform(0.42, 0.48))
     angles = turn + np.linspace(-span / 2, span / 2, 5)

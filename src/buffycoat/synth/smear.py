@@ -93,7 +93,7 @@ def draw_field(
         if label not in RADIUS_PX:
             raise UsageError(f"cannot draw a leukocyte of type {name!r}.", hint=did_you_mean(name, RADIUS_PX))
     stain = draw_stain(rng)
-    blur_px = float(np.clip(rng.lognormal(0.30, 0.38), 0.6, 3.0))
+    blur_px = float(np.clip(rng.lognormal(0.35, 0.42), 0.6, 3.6))
     radii = [draw_radius(rng, label) for label in labels]
     centres = place.leukocytes(rng, radii, width, height, touching=touching, at_border=at_border)
 

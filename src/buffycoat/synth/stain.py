@@ -32,9 +32,9 @@ class Stain:
 
 def draw_stain(rng: np.random.Generator) -> Stain:
     """Draw the stain of one field: strength of both dyes, their balance (buffer pH) and the lamp."""
-    azure = float(np.exp(rng.normal(0, 0.13)))  # strength of the blue dye
-    eosin = float(np.exp(rng.normal(0, 0.13)))  # strength of the red dye
-    balance = float(np.clip(rng.normal(0, 0.5), -1, 1))  # −1 acid and reddish, 1 alkaline and bluish
+    azure = float(np.exp(np.clip(rng.normal(0, 0.19), -0.45, 0.40)))  # strength of the blue dye
+    eosin = float(np.exp(np.clip(rng.normal(0, 0.17), -0.45, 0.30)))  # strength of the red dye
+    balance = float(np.clip(rng.normal(0, 0.6), -1.2, 1.2))  # −1 acid and reddish, 1 alkaline and bluish
     violet = float(rng.beta(1.6, 1.1))  # 0: blue nuclei, 1: violet nuclei
 
     def density(red: float, green: float, blue: float, strength: float) -> Density:
