@@ -9,6 +9,7 @@ from buffycoat import taxonomy
 from buffycoat.data import csv_file
 from buffycoat.data.dataset import DataSet, cells_table
 from buffycoat.data.labels import read_label
+from buffycoat.data.manifest import read_manifest
 from buffycoat.data.rows import Row, number_repeats, settle_repeats
 from buffycoat.data.walk import folders_below, is_image, listing
 from buffycoat.errors import DataError
@@ -54,6 +55,7 @@ def read(root: Path) -> DataSet:
     images = _images(root / IMAGES)
     rows, faults = _rows(root / LABELS, images)
     faults += settle_repeats(rows)
+    joined = _join_overlapping(rows, root)
     used = {row.image for row in rows}
     faults += [
         Fault(
@@ -78,7 +80,29 @@ def read(root: Path) -> DataSet:
         description=DESCRIPTION,
         citation=CITATION,
         licence=LICENCE,
+        remarks=(f"{joined} fields overlap another field on the slide; such fields share a group.",) if joined else (),
     )
+
+
+def _join_overlapping(rows: list[Row], root: Path) -> int:
+    """Give fields that overlap on the slide one group, and return how many fields that concerns.
+
+    Which do was found by laying every original over every other and is kept in the manifest; it is applied to
+    images of the published size only, so that files of another set with the same names are left alone.
+    """
+    manifest = read_manifest(NAME)
+    by_number = {int(match[1]): row for row in rows if (match := _IMAGE_NAME.fullmatch(row.group))}
+    names: dict[str, str] = {}
+    for numbers in manifest.same_field:
+        here = [
+            by_number[number].group
+            for number in numbers
+            if number in by_number and manifest.has_size(root, f"{IMAGES}/BloodImage_{number:05d}.jpg")
+        ]
+        names |= dict.fromkeys(here, min(here)) if len(here) > 1 else {}
+    for row in rows:
+        row.group = names.get(row.group, row.group)
+    return len(names)
 
 
 def _images(folder: Path) -> dict[int, str]:

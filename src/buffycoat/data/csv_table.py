@@ -30,6 +30,11 @@ def find(folder: Path) -> Path | None:
     return tables[0] if len(tables) == 1 else None
 
 
+def names(path: Path) -> list[str]:
+    """Return the column names of a table as written."""
+    return csv_file.header(path)
+
+
 def is_table(path: Path) -> bool:
     """Return whether a file is a CSV table with the columns image and label."""
     return {"image", "label"} <= {name.casefold() for name in csv_file.header(path)}
