@@ -31,7 +31,7 @@ def parse_overrides(overrides: Sequence[str], fields: dict[str, Any]) -> dict[st
             faults.append(f"{override!r} is not key=value")
         elif field not in _PARSERS or (dot and field not in _BY_CLASS):
             faults.append(f"{key!r} is no rule of the recipe")
-            hints.append(did_you_mean(field if field in _PARSERS else key, _PARSERS))
+            hints.append(did_you_mean(field, _PARSERS))
         else:
             try:
                 changed[field] = _item(changed[field], item, text) if dot else _PARSERS[field](text)

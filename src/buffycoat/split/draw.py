@@ -157,7 +157,7 @@ def folds_of(rows: Rows, folds: int, seed: Sequence[int]) -> Iterator[NDArray[np
     DataError
         No draw was found in which every training part holds every class and every fold some rows.
     """
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold  # noqa: PLC0415 - heavy
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     kind = StratifiedKFold if rows.trivial else StratifiedGroupKFold
     for attempt in range(_ATTEMPTS):
