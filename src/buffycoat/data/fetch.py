@@ -29,9 +29,9 @@ _CHUNK_BYTES = 1 << 15
 _HOPELESS = 8  # so many files lost and none won: the answers come from something else than the source
 _STALE_S = 600.0
 _NO_WAY = {
-    "NameResolutionError": "is a name not known here (no network?)",
-    "gaierror": "is a name not known here (no network?)",
-    "NewConnectionError": "takes no connection",
+    "NameResolutionError": "its name is not known here (no network?)",
+    "gaierror": "its name is not known here (no network?)",
+    "NewConnectionError": "it takes no connection",
 }
 
 
@@ -83,6 +83,7 @@ class _State:
     won: int = 0
     lost: dict[str, str] = field(default_factory=dict)  # why, by path
     unreachable: str | None = None
+    tried: str | None = None  # the address that said so
     write_error: OSError | None = None
     mine: threading.local = field(default_factory=threading.local)
     sessions: list[requests.Session] = field(default_factory=list)
@@ -127,6 +128,8 @@ def fetch_files(
     OutputError
         The folder cannot be written.
     """
+    import pooch  # here: what is already on the disk needs no network library
+
     patience = patience or Patience()
     report = on_progress or (lambda _done, _total: None)
     _sweep(into, {file.path for file in files})
@@ -135,7 +138,7 @@ def fetch_files(
     report(here, len(files))
     if not wanted:
         return 0
-    logging.getLogger("pooch").setLevel(logging.WARNING)  # one line a file is not for people
+    pooch.get_logger().setLevel(logging.WARNING)  # one line a file is not for people
     state = _State()
     pool = ThreadPoolExecutor(patience.workers, thread_name_prefix="fetch")
     try:
@@ -168,7 +171,10 @@ def _judge(state: _State, files: Sequence[RemoteFile], here: int, into: Path) ->
         return
     hosts = ", ".join(sorted({urlsplit(address).netloc for file in files for address in file.addresses}))
     if state.unreachable is not None:
-        raise FetchError(f"{hosts} cannot be reached: {state.unreachable}. {got} of {len(files)} files are here.")
+        raise FetchError(
+            f"{hosts} cannot be reached: {state.unreachable}. {got} of {len(files)} files are here; "
+            f"tried {state.tried or files[0].addresses[0]}."
+        )
     shown = "; ".join(f"{path}: {why}" for path, why in itertools.islice(state.lost.items(), 3))
     more = f"; and {len(state.lost) - 3} more" if len(state.lost) > 3 else ""
     raise FetchError(f"{got} of {len(files)} files are here; the rest could not be had from {hosts} ({shown}{more}).")
@@ -196,7 +202,7 @@ def _fetch_one(file: RemoteFile, into: Path, patience: Patience, state: _State) 
             why = str(error)
             with state.lock:
                 if not state.won:  # nothing has come yet: there is no network, or no way to that host
-                    state.unreachable = why
+                    state.unreachable, state.tried = why, address
                     state.stop.set()
             pause = patience.back_off_s * 2**attempt
         except OSError as error:
@@ -219,7 +225,7 @@ def _fetch_one(file: RemoteFile, into: Path, patience: Patience, state: _State) 
 
 def _ask(address: str, file: RemoteFile, into: Path, patience: Patience, state: _State) -> None:
     """Ask one address once; the file is in its place when this returns."""
-    import pooch  # here: what is already on the disk needs no network library
+    import pooch
     import requests
 
     def download(url: str, output_file: str | IO[bytes], _pooch: object) -> None:
@@ -248,7 +254,7 @@ def _ask(address: str, file: RemoteFile, into: Path, patience: Patience, state: 
     except ValueError as error:  # pooch's word for a wrong hash
         raise _BusyError("wrong content (its SHA-256 differs)") from error
     except requests.exceptions.RequestException as error:
-        raise _meaning(error, urlsplit(address).netloc) from error
+        raise _meaning(error) from error
 
 
 def _hold_to_status(answer: requests.Response) -> None:
@@ -262,7 +268,7 @@ def _hold_to_status(answer: requests.Response) -> None:
     raise _GoneError(said)
 
 
-def _meaning(error: requests.exceptions.RequestException, host: str) -> Exception:
+def _meaning(error: requests.exceptions.RequestException) -> Exception:
     """Return whether a failure is worth another attempt."""
     import requests
 
@@ -270,12 +276,12 @@ def _meaning(error: requests.exceptions.RequestException, host: str) -> Exceptio
     if isinstance(error, requests.exceptions.ProxyError):
         return _UnreachableError("the proxy does not answer (see HTTPS_PROXY)")
     if isinstance(error, requests.exceptions.SSLError):
-        return _UnreachableError(f"{host} shows no valid certificate")
+        return _UnreachableError("it shows no valid certificate")
     if isinstance(error, requests.exceptions.ConnectTimeout):
-        return _UnreachableError(f"{host} does not answer")
+        return _UnreachableError("it does not answer")
     for sign, meaning in _NO_WAY.items():
         if sign in said:
-            return _UnreachableError(f"{host} {meaning}")
+            return _UnreachableError(meaning)
     slow = isinstance(error, requests.exceptions.Timeout) or "timed out" in said
     return _BusyError("the answer stopped half-way" if slow else "the connection broke")
 

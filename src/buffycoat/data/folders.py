@@ -75,10 +75,10 @@ def _class_root(root: Path) -> tuple[Path, list[tuple[str, str | None]], tuple[s
         root /= folders[0]  # a wrapper, as unpacking an archive leaves it
     if not folders:
         if any(is_image(name) for name in files):
-            above = " (or give the folder above, if this is one class)" if root == given else ""
             raise DataError(
                 f"{root} holds images but no class folders, so their labels are not known.",
-                hint=f"{_LAYOUT} A CSV file with the columns image,label does as well{above}.",
+                hint=f"{_LAYOUT} A CSV file with the columns image,label does as well. "
+                f"If {root.name} is itself one class of several, give the folder above it.",
             )
         raise DataError(f"{root} is empty." if not files else f"{root} holds no images.", hint=_LAYOUT)
     remarks = () if root == given else (f"The class folders were found in {root}.",)

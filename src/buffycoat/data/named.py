@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from buffycoat import __version__, settings
+from buffycoat import settings
 from buffycoat.data import bccd, csv_table
 from buffycoat.data.dataset import DataSet
 from buffycoat.data.fetch import Patience, RemoteFile, fetch_files
 from buffycoat.data.manifest import Manifest, read_manifest
 from buffycoat.errors import BuffycoatError, FetchError, UsageError
-from buffycoat.files import output_error
 from buffycoat.records.documents import Fault
 
 Progress = Callable[[int, int], None]
@@ -146,34 +142,16 @@ def parse_synthetic(what: str) -> tuple[int, int] | None:
 
 
 def load_synthetic(n: int, seed: int, data_dir: Path | None = None, *, on_progress: Progress | None = None) -> DataSet:
-    """Return smears drawn by the program, drawing them first where this number and seed were not drawn before.
+    """Return smears drawn by the program, drawing those that were not drawn before with this number and seed.
 
     Raises
     ------
     OutputError
         The cache cannot be written.
     """
+    from buffycoat.synth.write import DRAWING_VERSION, write_set
+
     place = data_dir.expanduser() if data_dir else settings.cache_dir() / "data"
-    folder = place / f"{SYNTHETIC}-{__version__}-{n}-{seed}"  # another version may draw otherwise
-    if not (folder / csv_table.MARKER).is_file():
-        _draw(folder, n, seed, on_progress)
+    folder = place / f"{SYNTHETIC}-{n}-seed{seed}-v{DRAWING_VERSION}"
+    write_set(folder, n, seed, on_progress=on_progress)  # goes on where it stopped, and leaves a whole set alone
     return replace(csv_table.read(folder / "labels.csv"), name=SYNTHETIC)
-
-
-def _draw(folder: Path, n: int, seed: int, on_progress: Progress | None) -> None:
-    from buffycoat.synth.write import write_set
-
-    draft: Path | None = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        write_set(draft, n, seed, on_progress=on_progress)
-        draft.chmod(0o755)
-        if folder.exists():  # a set of which something was lost
-            shutil.rmtree(folder)
-        os.replace(draft, folder)  # noqa: PTH105 (Path.replace says the same)
-    except OSError as error:
-        raise output_error(folder, error) from error
-    finally:
-        if draft is not None:
-            shutil.rmtree(draft, ignore_errors=True)
