@@ -12,7 +12,7 @@ from typing import IO
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from buffycoat.errors import ImageError
 
@@ -59,6 +59,8 @@ def size(path: Path) -> tuple[int, int]:
         except _FAILURES:
             turned = False
         width, height = image.size
+        if isinstance(image, TiffImagePlugin.TiffImageFile):  # `size` is turned already in newer Pillows only
+            width, height = int(image.tag_v2[256]), int(image.tag_v2[257])
     return (height, width) if turned else (width, height)
 
 
