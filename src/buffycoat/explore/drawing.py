@@ -23,14 +23,9 @@ def fair_shares(available: Mapping[str, int], most: int) -> dict[str, int]:
     """
     shares = dict.fromkeys(available, 0)
     left = min(most, sum(available.values()))
-    open_classes = [name for name in available if available[name]]
-    while left and open_classes:
-        each, rest = divmod(left, len(open_classes))
-        for place, name in enumerate(open_classes):
-            given = min(each + (place < rest), available[name] - shares[name])
-            shares[name] += given
-            left -= given
-        open_classes = [name for name in open_classes if shares[name] < available[name]]
+    for place, name in enumerate(sorted(available, key=lambda name: available[name])):
+        shares[name] = min(available[name], left // (len(available) - place))
+        left -= shares[name]
     return shares
 
 
