@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, f1_score
 from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
 
@@ -200,6 +202,50 @@ def test_a_model_with_fewer_rows_than_the_others_is_said() -> None:
     assert any(
         "b has predictions for 10 of 22 held-out rows" in remark for remark in run(pl.concat(tables), CELLS).remarks
     )
+
+
+@st.composite
+def studies(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Draw a small study: any labels and answers, cells in groups or not, one repeat or two, one model or two."""
+    size = draw(st.integers(1, 14))
+    letters = st.lists(st.sampled_from("nel"), min_size=size, max_size=size).map("".join)
+    groups = draw(st.none() | st.lists(st.sampled_from(["a", "b", "c", "d", None]), min_size=size, max_size=size))
+    cells = cells_of(spelt(draw(letters)), groups)
+    folds = draw(st.integers(1, 2))
+    tables = [
+        predictions_of(cells, spelt(draw(letters)), model=model, repeat=repeat, folds=folds)
+        for model in draw(st.sampled_from(["a", "ab"]))
+        for repeat in range(draw(st.integers(1, 2)))
+    ]
+    return pl.concat(tables), cells
+
+
+@given(studies())
+@settings(max_examples=60)
+def test_whatever_the_predictions_the_figures_keep_their_promises(study: tuple[pl.DataFrame, pl.DataFrame]) -> None:
+    predictions, cells = study
+    answers = dict.fromkeys(((repeat, fold) for repeat in range(2) for fold in range(2)), "neutrophil")
+    results = run(predictions, cells, majority=answers, replicates=100)
+    for model in (*results.models, results.majority):
+        assert sum(map(sum, model.confusion)) == model.n
+        assert sum(one.support for one in model.classes) == model.n
+        assert model.accuracy.value == pytest.approx(model.right / model.n)
+        averages = [model.accuracy, model.balanced_accuracy, model.macro_sensitivity, model.macro_specificity]
+        per_class = [
+            getattr(one, name) for one in model.classes for name in ("sensitivity", "specificity", "precision", "f1")
+        ]
+        for one in (*averages, model.macro_precision, model.macro_f1, *per_class):
+            low, high = one.interval.low, one.interval.high
+            assert (low is None) == (high is None) == ("undefined" in one.interval.method)
+            if one.value is None:
+                assert low is None
+            elif low is not None and high is not None:
+                assert 0 <= low <= one.value + 1e-9 and one.value - 1e-9 <= high <= 1
+    for pair in results.comparisons:
+        low, high = pair.difference.interval.low, pair.difference.interval.high
+        assert pair.difference.value is not None and low is not None and high is not None
+        assert -1 <= low <= pair.difference.value + 1e-9 and pair.difference.value - 1e-9 <= high <= 1
+        assert 0 <= pair.p_value <= pair.p_adjusted <= 1
 
 
 @pytest.mark.parametrize(("cells", "groups"), [(350, 350), (2487, 71), (6000, 3000)])

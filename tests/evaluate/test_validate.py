@@ -48,6 +48,11 @@ def test_single_precision_probabilities_are_good_enough(odds: list[float]) -> No
         (altered(model=[None]), "model, repeat or fold is missing"),
         (pl.concat([GOOD, GOOD.head(1)]), "twice in one fold (2 rows: row 0, net, c000; row 4, net, c000)"),
         (pl.concat([GOOD, GOOD.head(1).with_columns(fold=pl.lit(1, pl.Int64))]), "held out in two folds of one repeat"),
+        # two models that had other splits cannot be compared
+        (
+            pl.concat([GOOD, GOOD.with_columns(model=pl.lit("other"), fold=pl.lit(3, pl.Int64))]),
+            "held out in another fold by another model (8 rows: row 0, net, c000",
+        ),
         (GOOD.drop("p_lymphocyte"), "column 'p_lymphocyte' is missing"),
         (GOOD.with_columns(p_basophil=0.0), "unknown classes: p_basophil"),
         (GOOD.with_columns(p_neutrophil=pl.lit("much")), "column 'p_neutrophil' should hold Float64"),

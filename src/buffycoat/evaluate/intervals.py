@@ -141,5 +141,8 @@ def _bca(tails: Floats, value: float, found: Floats, left_out: Floats, times: ND
     acceleration = float(times @ apart**3) / (6 * spread**1.5) if spread > 0 else 0.0
     bias = ndtri(below)
     shifted = bias + ndtri(tails)
-    levels: Floats = ndtr(bias + shifted / (1 - acceleration * shifted))
-    return levels if np.all(np.isfinite(levels)) else None
+    stretch = 1 - acceleration * shifted
+    if not np.all(stretch > 0):  # beyond the correction's reach: a handful of very unlike groups
+        return None
+    levels: Floats = ndtr(bias + shifted / stretch)
+    return levels

@@ -30,7 +30,8 @@ def validate_predictions(predictions: pl.DataFrame, cells: pl.DataFrame, classes
     DataError
         A probability is missing, not finite or outside 0 to 1; a row's probabilities do not sum to one; a class
         or cell is unknown; a label is not the cell's; a cell stands twice in a model's fold or is held out in two
-        folds of one repeat. All faults are named together, each with its first rows.
+        folds of one repeat, be it by two models (then they had other splits). All faults
+        are named together, each with its first rows.
     """
     table = conform(predictions, prediction_columns(tuple(classes)), "the predictions")
     strange = [name for name in table.columns if name.startswith("p_") and name.removeprefix("p_") not in classes]
@@ -62,6 +63,10 @@ def validate_predictions(predictions: pl.DataFrame, cells: pl.DataFrame, classes
         "the cell stands twice in one fold": pl.struct(once).is_duplicated(),
         "the cell is held out in two folds of one repeat": (
             pl.struct("model", "repeat", "cell_id").is_duplicated() & ~pl.struct(once).is_duplicated()
+        ),
+        "the cell is held out in another fold by another model": (
+            (pl.col("fold").n_unique().over("repeat", "cell_id") > 1)
+            & ~pl.struct("model", "repeat", "cell_id").is_duplicated()
         ),
         "model, repeat or fold is missing": pl.any_horizontal(pl.col("model", "repeat", "fold").is_null()),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Literal
 
@@ -14,6 +15,8 @@ from buffycoat.errors import DataError, UsageError, did_you_mean
 from buffycoat.records.tables import SPLITS, conform
 from buffycoat.split.check import check_splits
 from buffycoat.split.draw import Rows, choose_part, folds_of
+
+_log = logging.getLogger("buffycoat")
 
 Scheme = Literal["holdout", "kfold", "given"]
 SCHEMES: tuple[Scheme, ...] = ("holdout", "kfold", "given")
@@ -49,7 +52,8 @@ def make_splits(
         The cleaned table of cells; rows with ``excluded_by`` take no part.
     scheme
         ``"kfold"``: every cell held out once per repeat. ``"holdout"``: one stratified part held out per repeat.
-        ``"given"``: the data set's own split, from the column ``given_split``.
+        ``"given"``: the data set's own split, from the column ``given_split``; training rows whose group is held
+        out too take no part, which is said in the log.
     folds
         Number of folds for ``"kfold"``.
     repeats
@@ -73,7 +77,11 @@ def make_splits(
         A share, number or scheme that makes no sense.
     """
     _check_request(scheme, folds, repeats, test_share, validation_share)
+    if seed < 0:
+        raise UsageError(f"the seed should be 0 or more, found {seed}.")
     table = _taking_part(cells)
+    if scheme == "given":
+        table = _kept_to_one_side(table)
     rows = Rows.of(table)
     _check_classes(rows, folds if scheme == "kfold" else 2, scheme)
     parts: list[pl.DataFrame] = []
@@ -84,7 +92,7 @@ def make_splits(
         elif scheme == "holdout":
             held_out = [choose_part(rows, test_share, (seed, repeat), needs=2, least=1)]
         else:
-            held_out = [_given(table)]
+            held_out = [(table.get_column(GIVEN_COLUMN) == "test").to_numpy()]
         for fold, test in enumerate(held_out):
             role = np.full(len(rows), "train", dtype=object)
             role[test] = "test"
@@ -103,21 +111,32 @@ def make_splits(
     return splits
 
 
-def _given(table: pl.DataFrame) -> NDArray[np.bool_]:
-    """Return the rows held out by the data set's own split."""
+def _kept_to_one_side(table: pl.DataFrame) -> pl.DataFrame:
+    """Check the given split, and take out training rows whose group is held out: the held-out rows stay as given."""
     if GIVEN_COLUMN not in table.columns:
         raise DataError(
             "the data set does not come with a split of its own.", hint="Use the scheme 'holdout' or 'kfold'."
         )
-    side = table.get_column(GIVEN_COLUMN).cast(pl.String)
-    strange = table.filter(~side.is_in(["train", "test"]).fill_null(False)).get_column("cell_id")
+    side = pl.col(GIVEN_COLUMN).cast(pl.String)
+    strange = table.filter(~side.is_in(["train", "test"]).fill_null(value=False)).get_column("cell_id")
     if len(strange):
         raise DataError(
             f"{GIVEN_COLUMN} should say 'train' or 'test'; {len(strange)} rows say something else, "
             f"the first being {strange[0]}.",
             hint="Use the scheme 'holdout' or 'kfold', or mend the column.",
         )
-    return (side == "test").to_numpy()
+    held_out = table.filter(side == "test").get_column("group").drop_nulls().unique()
+    parted = table.filter((side == "train") & pl.col("group").is_in(held_out.to_list()))
+    if parted.is_empty():
+        return table
+    names = parted.get_column("group").unique().sort().to_list()
+    _log.warning(
+        "The given split has %d groups on both sides (%s); their %d training rows take no part.",
+        len(names),
+        ", ".join(names[:5]) + (", …" if len(names) > 5 else ""),
+        parted.height,
+    )
+    return table.join(parted, on="cell_id", how="anti", maintain_order="left")
 
 
 def _check_request(scheme: str, folds: int, repeats: int, test_share: float, validation_share: float) -> None:
