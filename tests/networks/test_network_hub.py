@@ -9,6 +9,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -131,6 +132,25 @@ def test_bad_answers_leave_nothing_behind(here: Hub, content: bytes, fault: str,
     with pytest.raises(FetchError, match=reason):
         hub.weights_file(hub.published(SMALL))  # type: ignore[arg-type]
     assert not [path for path in (cache_dir() / "weights").rglob("*") if path.is_file()]
+
+
+def test_a_cache_that_cannot_be_written_costs_the_weights_and_not_the_study(
+    here: Hub, content: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    here.answer = sending(content)
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("BUFFYCOAT_CACHE", str(tmp_path / "file"))
+    _, report = build(resolve(SMALL), 4, "auto", 64)
+    assert not report.pretrained
+    assert "cannot write" in str(report.fallback_reason)
+
+
+def test_a_licence_that_forbids_commerce_is_said(here: Hub, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    here.answer = sending(content)
+    restricted = replace(hub.published(SMALL), licence="cc-by-nc-4.0")  # type: ignore[type-var]
+    monkeypatch.setattr(hub, "published", lambda _: restricted)
+    _, report = build(resolve(SMALL), 4, "auto", 64)
+    assert "not for commercial use" in report.remarks
 
 
 def waiting(until: threading.Event) -> None:

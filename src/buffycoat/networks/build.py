@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from buffycoat.errors import DataError, FetchError, UsageError
+from buffycoat.errors import DataError, FetchError, OutputError, UsageError
 from buffycoat.files import sha256
 from buffycoat.networks import hub
 from buffycoat.networks.alexnet import DROP, alexnet
@@ -81,17 +81,22 @@ def _auto(spec: NetworkSpec, make: partial[nn.Module]) -> tuple[nn.Module, Weigh
         return make(), WeightsReport(SCRATCH, pretrained=False, fallback_reason=reason)
     packaged = packaged_weights(spec.architecture)
     source = hub.published(spec.architecture)
+    reasons = []
     if packaged is not None:
         path, package = packaged
-        licence = "Apache-2.0" if source is None else source.licence
-        return _from_file(make, path, f"ImageNet, from the installed package {package}", licence)
+        licence = None if source is None else source.licence
+        try:
+            return _from_file(make, path, f"ImageNet, from the installed package {package}", licence)
+        except DataError as error:
+            reasons.append(error.what)
     if source is None:
-        reason = f"nobody publishes weights for {spec.architecture}"
-        return make(), WeightsReport(SCRATCH, pretrained=False, fallback_reason=reason)
-    try:
-        return _published(spec, make, source)
-    except (FetchError, DataError) as error:
-        return make(), WeightsReport(SCRATCH, pretrained=False, fallback_reason=error.what)
+        reasons.append(f"nobody publishes weights for {spec.architecture}")
+    else:
+        try:
+            return _published(spec, make, source)
+        except (FetchError, DataError, OutputError) as error:
+            reasons.append(error.what)
+    return make(), WeightsReport(SCRATCH, pretrained=False, fallback_reason="; ".join(reasons))
 
 
 def _published(
@@ -106,10 +111,12 @@ def _published(
         raise
     if spec.architecture == "alexnet":
         model = make()
-        remarks = fit(model, state, source.title)
+        remarks: tuple[str, ...] = fit(model, state, source.title)
     else:
         model = make(state=state)  # timm adapts what it publishes: head, positions, old names
         remarks = ("a new head replaces the published one",)
+    if "-nc" in (source.licence or "").casefold():
+        remarks = ("not for commercial use", *remarks)
     return model, WeightsReport(source.title, True, None, sha256(path), source.licence, remarks)
 
 

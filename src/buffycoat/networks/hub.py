@@ -78,7 +78,7 @@ def weights_file(source: Published) -> Path:
     FetchError
         They are in no cache and cannot be downloaded; the reason names every place tried.
     """
-    found = _cached(source)
+    found = cached(source)
     if found is not None:
         return found
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "TRUE", "YES", "ON"}:
@@ -100,7 +100,8 @@ def discard(path: Path) -> bool:
     return ours
 
 
-def _cached(source: Published) -> Path | None:
+def cached(source: Published) -> Path | None:
+    """Return the weights' file in a cache of this machine (Buffycoat's, torch's or the hub's), or None."""
     places = [_own_place(source, address) for address in _addresses(source)]
     if source.url is not None:
         home = Path(os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "torch")
