@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buffycoat.clean import RECIPES, Recipe, apply, named, sampling_weights
@@ -56,6 +56,7 @@ def removed(cleaning: Cleaning) -> dict[str, int]:
 
 
 @given(st.lists(row_strategy, max_size=40), recipe_strategy, st.integers(0, 3))
+@settings(deadline=None)
 def test_the_account_reconciles_to_the_row(rows: list[dict[str, Any]], recipe: Recipe, seed: int) -> None:
     cells = table(rows)
     cleaned, account = apply(recipe, cells, seed)
@@ -80,6 +81,7 @@ def test_the_account_reconciles_to_the_row(rows: list[dict[str, Any]], recipe: R
 
 
 @given(st.lists(row_strategy, max_size=30), recipe_strategy, st.randoms())
+@settings(deadline=None)
 def test_the_order_of_the_rows_does_not_matter(rows: list[dict[str, Any]], recipe: Recipe, random: Random) -> None:
     cells = table(rows)
     order = random.sample(range(len(rows)), len(rows))
@@ -90,6 +92,7 @@ def test_the_order_of_the_rows_does_not_matter(rows: list[dict[str, Any]], recip
 
 
 @given(st.lists(row_strategy, max_size=30), recipe_strategy)
+@settings(deadline=None)
 def test_cleaning_what_is_clean_changes_nothing(rows: list[dict[str, Any]], recipe: Recipe) -> None:
     once, account = apply(recipe, table(rows), 5)
     twice, again = apply(recipe, once, 5)
@@ -203,6 +206,7 @@ def test_weights_raise_the_rare_classes(overrides: list[str], expected: dict[str
 
 
 @given(st.lists(st.sampled_from(["neutrophil", "eosinophil", "blast"]), min_size=1))
+@settings(deadline=None)
 def test_balanced_weights_make_every_class_equally_frequent(labels: list[str]) -> None:
     weights = sampling_weights(RECIPES["seeds"], labels)
     drawn = {name: weights[name] * count for name, count in Counter(labels).items()}

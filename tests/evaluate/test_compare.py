@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, false_discovery_control
 from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
@@ -20,6 +20,7 @@ def compared(*tables: pl.DataFrame, cells: pl.DataFrame) -> tuple[Comparison, ..
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
+@settings(deadline=None)
 def test_mcnemar_is_the_binomial_test_on_the_discordant_cells(first_only: int, second_only: int) -> None:
     total = first_only + second_only
     theirs = binomtest(first_only, total, 0.5).pvalue if total else 1.0
@@ -27,6 +28,7 @@ def test_mcnemar_is_the_binomial_test_on_the_discordant_cells(first_only: int, s
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+@settings(deadline=None)
 def test_holm_lies_between_no_correction_and_bonferroni_and_keeps_the_order(p_values: list[float]) -> None:
     corrected = holm(p_values)
     assert all(p <= c <= min(1, len(p_values) * p) + 1e-12 for p, c in zip(p_values, corrected, strict=True))

@@ -16,6 +16,7 @@ from buffycoat.evaluate.intervals import GroupBootstrap, clopper_pearson, exact_
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.9, 0.95]))
+@settings(deadline=None)
 def test_exact_limits_are_scipys(counted: tuple[int, int], level: float) -> None:
     right, n = counted
     theirs = binomtest(right, n).proportion_ci(confidence_level=level, method="exact")
@@ -73,7 +74,7 @@ def test_the_bootstrap_agrees_with_scipys_bca() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=5, max_size=30), st.randoms())
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 def test_the_order_of_the_groups_does_not_matter(pairs: list[tuple[int, int]], random: Random) -> None:
     counts = [[right, right + wrong + 1] for right, wrong in pairs]
     shuffled = random.sample(counts, len(counts))

@@ -6,7 +6,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ def written_out(matrix: Matrix) -> tuple[list[int], list[int]]:
 
 
 @given(matrices)
+@settings(deadline=None)
 def test_every_figure_is_scikit_learns_where_it_is_defined(matrix: Matrix) -> None:
     true, predicted = written_out(matrix)
     if not true:
@@ -50,6 +51,7 @@ def test_every_figure_is_scikit_learns_where_it_is_defined(matrix: Matrix) -> No
 
 
 @given(matrices)
+@settings(deadline=None)
 def test_a_macro_average_is_the_mean_or_undefined(matrix: Matrix) -> None:
     for name in ("sensitivity", "specificity", "precision", "f1"):
         per_class = metrics.PER_CLASS[name](matrix)
@@ -58,12 +60,14 @@ def test_a_macro_average_is_the_mean_or_undefined(matrix: Matrix) -> None:
 
 
 @given(st.lists(hnp.arrays(np.int64, (3, 3), elements=st.integers(0, 9)), min_size=1, max_size=4))
+@settings(deadline=None)
 def test_a_stack_of_matrices_gives_what_each_gives_alone(stack: list[Matrix]) -> None:
     for figure in (*metrics.OVERALL.values(), *metrics.PER_CLASS.values()):
         np.testing.assert_array_equal(figure(np.stack(stack)), np.stack([figure(one) for one in stack]))
 
 
 @given(matrices, st.randoms(use_true_random=False))
+@settings(deadline=None)
 def test_the_order_of_the_classes_does_not_matter(matrix: Matrix, random: Random) -> None:
     order = list(range(len(matrix)))
     random.shuffle(order)

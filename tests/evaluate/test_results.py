@@ -221,7 +221,7 @@ def studies(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 @given(studies())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_whatever_the_predictions_the_figures_keep_their_promises(study: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     predictions, cells = study
     answers = dict.fromkeys(((repeat, fold) for repeat in range(2) for fold in range(2)), "neutrophil")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
 
@@ -27,6 +27,7 @@ def test_good_predictions_come_back_as_they_were() -> None:
 
 
 @given(st.lists(st.floats(1e-3, 1), min_size=3, max_size=3))
+@settings(deadline=None)
 def test_single_precision_probabilities_are_good_enough(odds: list[float]) -> None:
     row = {f"p_{name}": pl.lit(odd / sum(odds), pl.Float32) for name, odd in zip(CLASSES, odds, strict=True)}
     validate_predictions(GOOD.with_columns(**row), CELLS, CLASSES)

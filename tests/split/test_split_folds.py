@@ -69,7 +69,7 @@ plans = st.fixed_dictionaries(
 
 
 @given(grouped | ungrouped, plans)
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_what_must_hold_for_every_split(cells: pl.DataFrame, plan: dict[str, Any]) -> None:
     splits = make_splits(cells, **plan)
     assert splits.schema == pl.Schema(SPLITS)
@@ -95,7 +95,7 @@ def test_what_must_hold_for_every_split(cells: pl.DataFrame, plan: dict[str, Any
 
 
 @given(grouped | ungrouped, plans, st.randoms())
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_the_seed_decides_and_the_order_of_the_rows_does_not(
     cells: pl.DataFrame, plan: dict[str, Any], random: Random
 ) -> None:
@@ -104,7 +104,7 @@ def test_the_seed_decides_and_the_order_of_the_rows_does_not(
 
 
 @given(ungrouped, st.integers(2, 4), st.integers(0, 9))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_where_every_cell_is_its_own_group_folds_are_stratified_exactly(
     cells: pl.DataFrame, folds: int, seed: int
 ) -> None:
