@@ -12,11 +12,11 @@ _DELIMITERS = (",", ";", "\t")
 
 
 def header(path: Path) -> list[str]:
-    """Return the column names of a CSV file as written, trimmed; empty when it cannot be read as text."""
+    """Return the column names of a CSV file as written, trimmed; empty when it cannot be read."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            first = stream.readline(1 << 16)
-    except (OSError, UnicodeDecodeError):
+        with path.open("rb") as stream:  # what stands below may be no text; that is for `records` to say
+            first = stream.readline(1 << 16).decode("utf-8-sig", errors="replace").rstrip("\r\n")
+    except OSError:
         return []
     try:
         return [name.strip() for name in next(csv.reader([first], delimiter=_delimiter(first)), [])]
@@ -39,7 +39,8 @@ def columns(names: Collection[str], wanted: Collection[str], path: Path) -> None
     offers = [f"Column {name!r} is missing. {did_you_mean(name, found)}" for name in missing]
     raise DataError(
         f"{path}: {' '.join(offers)}",
-        hint="The first line must name the columns: image,label and, where known, group and x0,y0,x1,y1.",
+        hint=f"The first line must name the columns {','.join(wanted)}"
+        + ("; group and x0,y0,x1,y1 may follow." if "label" in wanted else "."),
     )
 
 

@@ -74,6 +74,7 @@ def fetch_bccd(
     files = [
         RemoteFile(path, size, digest, manifest.addresses(path)) for path, (size, digest) in manifest.files.items()
     ]
+    files.sort(key=lambda file: file.path.startswith(bccd.BOXES))  # boxes last: nothing but checks needs them
     try:
         return into, fetch_files(files, into, patience=patience, on_progress=on_progress)
     except FetchError as error:
