@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from buffycoat.synth.fields import Patch, bump, smooth_noise
+from buffycoat.synth.fields import Patch, bump, smooth_noise, tint
 from buffycoat.synth.stain import Stain
 
 _COARSE = 8  # light changes slowly: worked out on every eighth pixel
@@ -29,15 +29,17 @@ def photograph(
     _fringe(rng, density)
     _dust(rng, density)
     picture = np.asarray(cv2.exp(-density), dtype=np.float32)
-    picture *= _light(rng, height, width)[..., None] * stain.light
+    picture *= tint(_light(rng, height, width), stain.light)
     grain = cv2.GaussianBlur(rng.standard_normal((height, width), dtype=np.float32), (3, 3), 0.7)
     # Cameras smooth the noise of colours, which leaves it coarse.
     shape = (height // 3 + 1, width // 3 + 1, 3)
     colour = cv2.resize(rng.standard_normal(shape, dtype=np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     colour = np.asarray(colour, dtype=np.float32) * np.float32(1.5)
-    colour += (np.asarray(grain, dtype=np.float32) * np.float32(rng.uniform(2.0, 4.5)))[..., None]
+    # Half a unit more, so that cutting off the fraction rounds.
+    grain = np.asarray(grain, dtype=np.float32) * np.float32(rng.uniform(2.0, 4.5)) + np.float32(0.5)
+    picture += tint(grain, np.ones(3, dtype=np.float32))
     picture += colour
-    return np.asarray(np.clip(picture + np.float32(0.5), 0, 255), dtype=np.uint8)
+    return np.asarray(np.clip(picture, 0, 255, out=picture), dtype=np.uint8)
 
 
 def _light(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float32]:
@@ -53,16 +55,19 @@ def _light(rng: np.random.Generator, height: int, width: int) -> NDArray[np.floa
 
 
 def _fringe(rng: np.random.Generator, density: NDArray[np.float32]) -> None:
-    """Shift red and blue against green by part of a pixel: the coloured fringe of an objective."""
+    """Shift red and blue against green by part of a pixel, and blur blue: the coloured fringe of an objective."""
     turn, shift = rng.uniform(0, 2 * np.pi), rng.uniform(0.0, 0.9)
     size = (density.shape[1], density.shape[0])
     for channel, share in ((0, -0.6), (2, 1.0)):
         step = share * shift * np.array([np.cos(turn), np.sin(turn)])
         matrix = np.array([[1, 0, step[0]], [0, 1, step[1]]], dtype=np.float64)
-        plane = np.ascontiguousarray(density[..., channel])
-        density[..., channel] = cv2.warpAffine(
-            plane, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        flags, border = cv2.INTER_LINEAR, cv2.BORDER_REPLICATE
+        plane = cv2.warpAffine(
+            np.ascontiguousarray(density[..., channel]), matrix, size, flags=flags, borderMode=border
         )
+        if channel == 2:  # blue comes to its focus elsewhere: yellowish halos
+            plane = cv2.GaussianBlur(plane, (0, 0), rng.uniform(0.6, 2.8))
+        density[..., channel] = plane
 
 
 def _dust(rng: np.random.Generator, density: NDArray[np.float32]) -> None:
@@ -79,5 +84,5 @@ def _dust(rng: np.random.Generator, density: NDArray[np.float32]) -> None:
             bump(away, size, size * 0.28) - np.float32(0.5) * bump(away, 0, size * 0.5) if ring else bump(away, 0, size)
         )
         power = rng.uniform(0.03, 0.10) if ring else rng.uniform(0.08, 0.28)
-        tint = np.array([1.05, 0.9, 1.05], dtype=np.float32) * np.float32(power)
-        density[windows[0]] += mark[windows[1]][..., None] * tint
+        shade = np.array([1.05, 0.9, 1.05], dtype=np.float32) * np.float32(power)
+        density[windows[0]] += tint(mark[windows[1]], shade)

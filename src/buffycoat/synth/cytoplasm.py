@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from buffycoat.synth.fields import Field, bump, dots, ramp, smooth_noise
-from buffycoat.synth.stain import Density, Stain
+from buffycoat.synth.fields import Field, bump, dots, ramp, smooth_noise, tint
+from buffycoat.synth.stain import Stain
 
 Layer = NDArray[np.float32]
 _Numbers = NDArray[np.float64]
@@ -36,19 +36,19 @@ def draw_cytoplasm(rng: np.random.Generator, label: str, stain: Stain, body: Fie
         power = np.float32(rng.uniform(0.12, 0.32) + 0.25 * heavy)
         grain = stain.lilac + np.float32(0.6 * pink) * (stain.eosin - stain.lilac)
         ground = stain.pale_plasma + np.float32(0.5 * pink) * stain.eosin
-        return _layer(plasma * cloud, ground) + _layer(specks * power, grain)
+        return tint(plasma * cloud, ground) + tint(specks * power, grain)
     if label == "eosinophil":
         return _eosinophil(rng, stain, body, plasma, cloud)
     if label == "basophil":
-        return _layer(plasma * cloud * np.float32(0.75), stain.lilac)
+        return tint(plasma * cloud * np.float32(0.75), stain.lilac)
     if label == "lymphocyte":
         rim = cloud * (np.float32(0.72) + np.float32(0.40) * bump(body, 2.0, 8.0))
         fine = np.float32(1) + np.float32(0.06) * smooth_noise(rng, shape, 5.0)
-        return _layer(plasma * rim * fine * np.float32(rng.uniform(0.75, 1.15)), stain.sky_blue)
+        return tint(plasma * rim * fine * np.float32(rng.uniform(0.75, 1.15)), stain.sky_blue)
     ground = cloud + np.float32(0.13) * smooth_noise(rng, shape, 5.0) + np.float32(0.10) * bump(body, 3.0, 9.0)
     ground *= np.float32(rng.uniform(0.65, 1.05)) * _vacuoles(rng, body, plasma)
     dust = np.clip(smooth_noise(rng, shape, 4.5) - np.float32(0.6), 0, 2) * np.float32(rng.uniform(0.1, 0.5))
-    return _layer(plasma * ground, stain.grey_blue) + _layer(plasma * dust, stain.lilac)
+    return tint(plasma * ground, stain.grey_blue) + tint(plasma * dust, stain.lilac)
 
 
 def basophil_granules(rng: np.random.Generator, stain: Stain, body: Field, radius: float) -> Layer:
@@ -62,27 +62,27 @@ def basophil_granules(rng: np.random.Generator, stain: Stain, body: Field, radiu
     x, y = x[keep], y[keep]
     sizes = size * np.clip(rng.lognormal(-0.1, 0.30, x.size), 0.5, 1.7)
     grain = _soft(dots(shape, x, y, sizes, rng.uniform(0.25, 1.0, x.size)), 1.4)
-    return _layer(grain * np.float32(rng.uniform(0.55, 0.82)), stain.blue_black)
+    return tint(grain * np.float32(rng.uniform(0.55, 0.82)), stain.blue_black)
 
 
 def _eosinophil(rng: np.random.Generator, stain: Stain, body: Field, plasma: Field, cloud: Field) -> Layer:
     """Pack the cytoplasm with round granules that shine like small lenses."""
     shape = (body.shape[0], body.shape[1])
-    faded = float(rng.beta(0.6, 1.5))  # old or poorly stained granules lose their eosin
-    size = rng.uniform(5.0, 6.8) * (1 - 0.3 * faded)
-    x, y = _packed(rng, shape, size * 1.78, 0.17)
+    faded = float(rng.beta(0.65, 1.5))  # old or poorly stained granules lose their eosin
+    size = rng.uniform(5.4, 7.2) * (1 - 0.3 * faded)
+    x, y = _packed(rng, shape, size * 1.95, 0.16)
     keep = (_at(body, x, y) > size * 0.7) & (_at(plasma, x, y) > 0.25)
     x, y = x[keep], y[keep]
-    sizes, levels = size * rng.uniform(0.78, 1.12, x.size), rng.uniform(0.60, 1.0, x.size)
-    grain = _soft(dots(shape, x, y, sizes, levels), 1.0)
-    shine = _soft(dots(shape, x - sizes * 0.25, y - sizes * 0.25, sizes * 0.42, levels * 0.7), 1.0)
+    sizes, levels = size * rng.uniform(0.80, 1.12, x.size), rng.uniform(0.65, 1.0, x.size)
+    grain = _soft(dots(shape, x, y, sizes, levels), 0.8)
+    shine = _soft(dots(shape, x - sizes * 0.25, y - sizes * 0.25, sizes * 0.45, levels * 0.75), 0.8)
     pale = np.float32((0.40 + 0.75 * rng.beta(1.6, 1.2)) * (1 - 0.45 * faded))
     red = stain.eosin + np.float32(0.75 * faded) * (stain.lilac - stain.eosin)
     hue = np.float32(1) + np.float32(0.25) * smooth_noise(rng, shape, 14.0)
-    colour = np.stack([red[0] * hue, red[1] * np.ones_like(hue), red[2] * hue], axis=-1)
-    ground = _layer(plasma * cloud * np.float32(0.7), stain.pale_plasma) + _layer(plasma * np.float32(0.28) * pale, red)
+    colour = (red[0] * hue, np.full_like(hue, red[1]), red[2] * hue)
+    ground = tint(plasma * cloud * np.float32(0.7), stain.pale_plasma) + tint(plasma * np.float32(0.20) * pale, red)
     grains = (grain - shine * np.float32(0.75)) * plasma * pale
-    return np.asarray(ground + grains[..., None] * colour, dtype=np.float32)
+    return np.asarray(ground + cv2.merge([grains * plane for plane in colour]), dtype=np.float32)
 
 
 def _vacuoles(rng: np.random.Generator, body: Field, plasma: Field) -> Field:
@@ -94,10 +94,6 @@ def _vacuoles(rng: np.random.Generator, body: Field, plasma: Field) -> Field:
     x, y = x[keep][:count], y[keep][:count]
     sizes = np.clip(rng.lognormal(1.7, 0.5, x.size), 2.5, 13.0)
     return 1 - _soft(dots(shape, x, y, sizes, rng.uniform(0.35, 0.85, x.size)), 1.5)
-
-
-def _layer(amount: Field, colour: Density) -> Layer:
-    return np.asarray(amount[..., None] * colour, dtype=np.float32)
 
 
 def _soft(field: Field, deviation_px: float) -> Field:

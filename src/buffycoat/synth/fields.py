@@ -118,6 +118,14 @@ def union(parts: Sequence[Field], blend_px: float) -> Field:
     return whole
 
 
+def tint(amount: Field, colour: NDArray[np.float32]) -> Field:
+    """Return `amount` times `colour` (3,) as an array of shape (height, width, 3).
+
+    Plane by plane: NumPy's broadcasting over a last axis of three takes several times as long.
+    """
+    return np.asarray(cv2.merge([amount * np.float32(share) for share in colour]), dtype=np.float32)
+
+
 def dots(
     shape: tuple[int, int],
     x: NDArray[np.float64],

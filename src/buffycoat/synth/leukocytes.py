@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from buffycoat.synth import nuclei
 from buffycoat.synth.cytoplasm import Layer, basophil_granules, draw_cytoplasm
-from buffycoat.synth.fields import Field, Patch, coverage, ellipse, ramp, smooth_noise
+from buffycoat.synth.fields import Field, Patch, coverage, ellipse, ramp, smooth_noise, tint
 from buffycoat.synth.stain import Stain
 
 RADIUS_PX: Mapping[str, tuple[float, float]] = {
@@ -55,7 +55,7 @@ class Drawing:
 def draw_radius(rng: np.random.Generator, label: str) -> float:
     """Draw the radius of a cell of this type, px."""
     mean, deviation = RADIUS_PX[label]
-    if label == "lymphocyte" and rng.random() < 0.2:  # large ones
+    if label == "lymphocyte" and rng.random() < 0.25:  # large ones
         return float(rng.uniform(nuclei.LARGE_LYMPHOCYTE_PX + 1, 104.0))
     return float(np.clip(rng.normal(mean, deviation), mean - 2.3 * deviation, mean + 2.4 * deviation))
 
@@ -69,10 +69,10 @@ def draw_leukocyte(rng: np.random.Generator, patch: Patch, label: str, radius: f
 
     density = draw_cytoplasm(rng, label, stain, body, cell * (1 - nuclear))
     amount = _chromatin(rng, label, nucleus, radius) * nuclear * np.float32(np.exp(rng.normal(0, 0.09)))
-    density += amount[..., None] * stain.chromatin
+    density += tint(amount, stain.chromatin)
     # Chromatin is not one hue: azure and eosin bind unevenly.
     hue = smooth_noise(rng, patch.shape, radius * 0.3) * nuclear
-    density += hue[..., None] * np.array([0.035, -0.012, 0.012], dtype=np.float32)
+    density += tint(hue, np.array([0.035, -0.012, 0.012], dtype=np.float32))
     if label == "basophil":
         density += basophil_granules(rng, stain, body, radius)
     if rng.random() < 0.4:  # a thick cell does not lie in focus from top to bottom
@@ -85,11 +85,11 @@ def _outline(rng: np.random.Generator, patch: Patch, label: str, radius: float) 
         "monocyte": (0.062, 0.62, 1.8, 1.25),
         "lymphocyte": (0.030, 0.90, 0.9, 1.15),
         "basophil": (0.035, 0.70, 2.2, 1.15),
-    }.get(label, (0.030, 0.80, 1.2, 1.16))
+    }.get(label, (0.038, 0.75, 1.3, 1.16))
     amount = np.float32(radius * bend)
     x = patch.x + amount * smooth_noise(rng, patch.shape, radius * scale)
     y = patch.y + amount * smooth_noise(rng, patch.shape, radius * scale)
-    ratio = float(np.sqrt(rng.uniform(1.0, stretch)))
+    ratio = float(np.sqrt(rng.uniform(1.0, stretch + (0.2 if rng.random() < 0.2 else 0.0))))
     body = ellipse(x, y, (0.0, 0.0), (radius * ratio, radius / ratio), rng.uniform(0, np.pi))
     return body + np.float32(fine) * smooth_noise(rng, patch.shape, radius * 0.2)
 
@@ -109,4 +109,4 @@ def _chromatin(rng: np.random.Generator, label: str, nucleus: Field, radius: flo
     clumps = ramp(coarse + np.float32(0.6) * fine, -1.2, 1.1)
     holes = ramp(fine, 1.1, 2.0) * np.float32(rng.uniform(0.0, 0.35))
     level = {"neutrophil": 0.98, "eosinophil": 0.92, "basophil": 0.60}[label]
-    return thick * np.float32(level) * (np.float32(0.76) + np.float32(0.36) * clumps - holes)
+    return thick * np.float32(level) * (np.float32(0.70) + np.float32(0.46) * clumps - holes)

@@ -45,7 +45,7 @@ def _lobed(patch: Patch, lobes: list[Lobe], strand_px: float) -> Field:
 def neutrophil(rng: np.random.Generator, patch: Patch, radius: float) -> Field:
     """Draw three to five lobes in a row, joined by thin strands."""
     count = int(rng.choice([3, 4, 5], p=[0.50, 0.37, 0.13]))
-    crowded = rng.random() < 0.2  # lobes folded over each other: fewer are seen than there are
+    crowded = rng.random() < 0.25  # lobes folded over each other: fewer are seen than there are
     span = {3: 3.3, 4: 4.3, 5: 5.1}[count] * (rng.uniform(0.60, 0.75) if crowded else rng.uniform(0.85, 1.05))
     base = {3: 0.315, 4: 0.275, 5: 0.235}[count] * radius
     lobes: list[Lobe] = []
@@ -58,7 +58,7 @@ def neutrophil(rng: np.random.Generator, patch: Patch, radius: float) -> Field:
 
 def eosinophil(rng: np.random.Generator, patch: Patch, radius: float) -> Field:
     """Draw two rounded lobes, as spectacles, pushed to one side; a third now and then."""
-    count = 3 if rng.random() < 0.16 else 2
+    count = 3 if rng.random() < 0.20 else 2
     turn, gap = rng.uniform(0, 2 * np.pi), radius * rng.uniform(0.70, 0.84)
     side = radius * rng.uniform(0.05, 0.30)
     base = radius * (0.36 if count == 2 else 0.27)
@@ -87,7 +87,7 @@ def lymphocyte(rng: np.random.Generator, patch: Patch, radius: float) -> Field:
     """Draw a round nucleus nearly as large as the cell, slightly dented now and then."""
     bent = _bent(rng, patch, radius * 0.035, radius * 0.7)
     large = radius > LARGE_LYMPHOCYTE_PX  # large lymphocytes have room for cytoplasm, and look like monocytes
-    share = rng.uniform(0.64, 0.80) if large else 0.80 + 0.15 * rng.beta(1.6, 1.4)
+    share = rng.uniform(0.60, 0.80) if large else 0.80 + 0.15 * rng.beta(1.6, 1.4)
     off = radius * (1 - share) * rng.uniform(0.2, 0.85)
     turn = rng.uniform(0, 2 * np.pi)
     at = (float(off * np.cos(turn)), float(off * np.sin(turn)))

@@ -35,7 +35,7 @@ def _first(rng: np.random.Generator, radius: float, width: int, height: int, *, 
     if not cut:
         return _within(rng, radius, width, height)
     x, y = _within(rng, radius, width, height)
-    depth = radius * rng.uniform(-0.1, 0.75)  # how far inside the border the centre lies
+    depth = radius * rng.uniform(0.15, 0.80)  # how far inside the border the centre lies
     side = int(rng.integers(4))
     return ((depth, y), (width - depth, y), (x, depth), (x, height - depth))[side]
 
@@ -60,10 +60,10 @@ def _next(
     for _ in range(24):
         if touching:
             beside = int(rng.integers(len(centres)))
-            reach, turn = (radii[beside] + radii[index]) * 0.97, rng.uniform(0, 2 * np.pi)
+            reach, turn = (radii[beside] + radii[index]) * 0.94, rng.uniform(0, 2 * np.pi)
             spot = (centres[beside][0] + reach * float(np.cos(turn)), centres[beside][1] + reach * float(np.sin(turn)))
             inside = min(spot[0], spot[1], width - spot[0], height - spot[1]) - radii[index] * 0.6
-            slack = (radii[beside] + radii[index]) * 0.03 + 0.5
+            slack = (radii[beside] + radii[index]) * 0.06 + 0.5
         else:
             spot, inside, slack = _within(rng, radii[index], width, height), 0.0, 0.0
         gaps = [
@@ -83,7 +83,7 @@ def _next(
 def red_cells(rng: np.random.Generator, leukocytes: list[Disc], width: int, height: int) -> list[Disc]:
     """Return the red cells of a field: single ones, overlapping ones and short chains, with room for leukocytes."""
     size = rng.normal(51.5, 2.2)  # mean radius of this field, px
-    wanted = int(rng.integers(12, 27) * width * height / (640 * 480)) + 1
+    wanted = int(rng.integers(13, 29) * width * height / (640 * 480)) + 1
     clumping = rng.uniform(0.1, 0.75)
     laid: list[Disc] = []
     for _ in range(wanted * 6):

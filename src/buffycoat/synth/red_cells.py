@@ -24,17 +24,19 @@ def red_cell(rng: np.random.Generator, patch: Patch, radius: float, hollow_share
     u, v = _shape(rng, patch, radius)
     t = np.asarray(cv2.magnitude(u, v), dtype=np.float32) / np.float32(radius)
     off_x, off_y = (np.float32(value) for value in rng.normal(0, 0.08 * radius, 2))
-    ghost = rng.random() < 0.05 + 0.30 * hollow_share
-    depth = rng.uniform(0.55, 0.85) if ghost else 0.8 * rng.beta(0.7 + 2.2 * hollow_share, 2.2)
-    inner, outer = (0.45, 0.90) if ghost else (rng.uniform(0.0, 0.25), rng.uniform(0.55, 0.85))
+    ghost = rng.random() < 0.04 + 0.40 * hollow_share
+    depth = rng.uniform(0.55, 0.85) if ghost else 0.25 * hollow_share + 0.65 * rng.beta(0.7 + 3.0 * hollow_share, 2.2)
+    inner, outer = (0.45, 0.90) if ghost else (rng.uniform(0.0, 0.35), rng.uniform(0.55, 0.80))
     squeeze = np.float32(rng.uniform(0.75, 1.35))
     hollow = np.asarray(cv2.magnitude((u - off_x) * squeeze, v - off_y), dtype=np.float32) / np.float32(radius)
-    hollow += np.float32(0.06) * smooth_noise(rng, patch.shape, radius * 0.5)
+    mottle = smooth_noise(rng, patch.shape, radius * 0.35)
+    hollow += np.float32(0.05) * mottle
     body = np.float32(1 - depth) + np.float32(depth) * ramp(hollow, inner, outer)
-    body += np.float32(rng.uniform(0.08, 0.30)) * bump(t, 0.92, 0.05)  # the rim, seen edge on
-    body += np.float32(0.025) * smooth_noise(rng, patch.shape, radius * 0.22)
+    body += np.float32(rng.uniform(0.08, 0.30)) * bump(t, 0.91, 0.06)  # the rim, seen edge on
+    body += np.float32(rng.uniform(0.0, 0.22) * hollow_share) * bump(hollow, rng.uniform(0.55, 0.75), 0.10)
+    body += np.float32(0.02) * mottle
     body *= np.float32(rng.uniform(0.78, 1.14))
-    thickness = body * coverage((1 - t) * np.float32(radius), 2.0)
+    thickness = body * coverage((1 - t) * np.float32(radius), rng.uniform(2.5, 8.0))
     glow = np.float32(rng.uniform(0.05, 0.17))
     thickness -= glow * bump(t, 1.0 + 3.4 / radius, 2.6 / radius)
     if rng.random() < 0.34:

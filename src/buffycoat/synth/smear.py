@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from buffycoat.errors import UsageError, did_you_mean
 from buffycoat.synth import place
 from buffycoat.synth.camera import photograph
-from buffycoat.synth.fields import Patch
+from buffycoat.synth.fields import Patch, tint
 from buffycoat.synth.leukocytes import RADIUS_PX, draw_leukocyte, draw_radius
 from buffycoat.synth.red_cells import platelet, red_cell
 from buffycoat.synth.stain import draw_stain
@@ -97,7 +97,7 @@ def draw_field(
     radii = [draw_radius(rng, label) for label in labels]
     centres = place.leukocytes(rng, radii, width, height, touching=touching, at_border=at_border)
 
-    hollow_share = rng.beta(0.9, 0.9)
+    hollow_share = rng.beta(1.3, 0.9)
     thickness = np.zeros((height, width), dtype=np.float32)
     for centre, radius in place.red_cells(rng, list(zip(centres, radii, strict=True)), width, height):
         patch = Patch.around(centre, radius * 1.42)
@@ -105,14 +105,14 @@ def draw_field(
         if windows is not None:
             thickness[windows[0]] += red_cell(rng, patch, radius, hollow_share)[windows[1]]
     # Cells pressed together spread; three on top of each other are not three times as dark.
-    thickness *= np.float32(1.3) / (1 + np.float32(0.36) * np.maximum(thickness, 0))
-    density = thickness[..., None] * stain.red_cell
+    thickness *= np.float32(1.38) / (1 + np.float32(0.44) * np.maximum(thickness, 0))
+    density = tint(thickness, stain.red_cell)
 
     for centre, radius in place.platelets(rng, list(zip(centres, radii, strict=True)), width, height):
         patch = Patch.around(centre, radius * 1.9)
         windows = patch.windows(height, width)
         if windows is not None:
-            density[windows[0]] += platelet(rng, patch, radius)[windows[1]][..., None] * stain.platelet
+            density[windows[0]] += tint(platelet(rng, patch, radius)[windows[1]], stain.platelet)
 
     cells = []
     for label, centre, radius in zip(labels, centres, radii, strict=True):
@@ -122,7 +122,7 @@ def draw_field(
             raise UsageError(f"a field of {width}×{height} px is too small for a {label}.")
         here, there = windows
         drawn = draw_leukocyte(rng, patch, label, radius, stain)
-        density[here] *= 1 - np.float32(0.93) * drawn.cover[there][..., None]
+        density[here] *= tint(1 - np.float32(0.93) * drawn.cover[there], np.ones(3, dtype=np.float32))
         density[here] += drawn.density[there]
         nucleus = np.zeros((height, width), dtype=bool)
         nucleus[here] = drawn.nucleus[there]

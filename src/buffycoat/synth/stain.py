@@ -42,12 +42,12 @@ def draw_stain(rng: np.random.Generator) -> Stain:
         value = np.array([red, green, blue]) * np.where(np.array([red, green, blue]) > 0, shift, 1.0) * strength
         return np.asarray(value + rng.normal(0, 0.008, 3), dtype=np.float32)
 
-    lamp = rng.normal(0, 2.0)
+    lamp = rng.normal(1.0, 3.0)
     light = np.array([207.0, 208.5, 203.0]) + lamp + rng.normal(0, 1.6, 3)
     return Stain(
         light=np.asarray(light, dtype=np.float32),
-        red_cell=density(0.134, 0.305, 0.250 + 0.030 * rng.normal(), eosin),
-        chromatin=density(0.70 - 0.27 * violet, 0.88, 0.06 - 0.10 * violet, azure),
+        red_cell=density(0.112, 0.295, 0.272 + 0.035 * rng.normal(), eosin**0.6),
+        chromatin=density(0.66 - 0.24 * violet, 0.87, 0.03 - 0.10 * violet, azure),
         platelet=density(0.34 - 0.10 * violet, 0.40, 0.02, azure),
         pale_plasma=density(0.045, 0.135, 0.025, 0.5 * (azure + eosin)),
         lilac=density(0.16, 0.30, 0.04, azure),
