@@ -107,6 +107,12 @@ def test_repeated_predictions_of_a_cell_get_intervals_by_cell() -> None:
     assert limits(model.macro_f1) == pytest.approx(limits(once.macro_f1))
 
 
+def test_mean_sensitivities_are_resampled_where_a_group_holds_several_classes() -> None:
+    patients = cells_of(TRUTH, [f"g{number % 11}" for number in range(22)])
+    one = run(predictions_of(patients, ANSWERS), patients).models[0].balanced_accuracy
+    assert one.interval.method == "cluster bootstrap over 11 groups, BCa, 500 replicates, seed 1"
+
+
 @pytest.mark.parametrize("copies", [1, 3])
 def test_a_model_without_errors_still_has_limits_below_one(copies: int) -> None:
     cells = cells_of(
