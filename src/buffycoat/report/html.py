@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from buffycoat import __version__
 from buffycoat.explore.document import CHANNELS, Histogram
-from buffycoat.records.documents import Comparison, ModelResult
+from buffycoat.records.documents import ModelResult
 from buffycoat.report import numbers, views, words
 from buffycoat.report.colours import class_roles, palettes, variables
 from buffycoat.report.exploration import Exploration
@@ -31,8 +31,8 @@ from buffycoat.report.pictures import data_uri, encoded
 from buffycoat.report.study_files import Study
 from buffycoat.report.svg import Drawing
 
-GALLERY_BYTES = 6_000_000
-"""Room for the pictures of all galleries together, before they are written as text; the file stays below 15 MB."""
+GALLERY_BYTES = 8_000_000
+"""Room for the pictures of all galleries together, as text; the file stays below 15 MB."""
 GALLERY_MOST = 1500
 """Mistakes shown in all, however small their pictures."""
 EXAMPLES = 6
@@ -42,9 +42,7 @@ def render_html(study: Study) -> str:
     """Return the report of a study as one HTML document."""
     results = study.results
     explored = study.exploration.document.histograms if study.exploration else {}
-    roles = class_roles(ordered(dict.fromkeys(results.classes, 0), dict.fromkeys(explored, 0)))
-    # The figures number colours by the study's classes; classes seen only in exploration follow after them.
-    names = [*results.classes, *(name for name in roles if name not in results.classes)]
+    names = class_names(study)
     roles = class_roles(names)
     light, dark = palettes(names)
     pairs, other_pairs = views.ordered_pairs(study)
@@ -52,9 +50,10 @@ def render_html(study: Study) -> str:
     cards = views.cards(study)
     lacking = [model.title for model in results.models if model.model not in study.cards]
     context: dict[str, Any] = {
-        "number": _numbering(),
+        "number": numbering(),
         "synthetic": study.synthetic,
         "title": views.title(study),
+        "unbroken_title": views.title(study).replace("-", "\N{NON-BREAKING HYPHEN}"),
         "opening": views.opening(study),
         "headline": words.headline(results),
         "stats": views.stats(study),
@@ -103,11 +102,18 @@ def render_html(study: Study) -> str:
     return environment(autoescape=True).get_template("report.html.j2").render(context)
 
 
+def class_names(study: Study) -> list[str]:
+    """Return the study's classes, then those seen in exploration alone: colours are numbered in this order."""
+    explored = study.exploration.document.histograms if study.exploration else {}
+    classes = study.results.classes
+    return [*classes, *(name for name in ordered(dict.fromkeys(explored, 0)) if name not in classes)]
+
+
 def environment(*, autoescape: bool) -> Environment:
     """Return the templates with the filters they use; a name a template misspells is an error."""
-    found = Environment(  # noqa: S701 (escaping is off for Markdown only)
+    found = Environment(
         loader=PackageLoader("buffycoat.report", "templates"),
-        autoescape=autoescape,
+        autoescape=autoescape,  # noqa: S701 (off for Markdown only)
         undefined=StrictUndefined,
         trim_blocks=not autoescape,
         lstrip_blocks=not autoescape,
@@ -121,6 +127,7 @@ def environment(*, autoescape: bool) -> Environment:
         "short": numbers.short,
         "counted": numbers.counted,
         "listed": numbers.listed,
+        "cell": numbers.markdown,
     }
     return found
 
@@ -129,7 +136,8 @@ def _template(name: str) -> str:
     return resources.files("buffycoat.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
-def _numbering() -> Callable[[str], str]:
+def numbering() -> Callable[[str], str]:
+    """Return a function that counts by kind: ``Figure 1``, ``Table 1``, ``Figure 2``, and so on."""
     counters: dict[str, count[int]] = {}
 
     def number(kind: str) -> str:
@@ -146,12 +154,6 @@ def _inlined(drawings: Sequence[tuple[Drawing, str]]) -> list[tuple[Markup, str]
     return [(_inline(drawing), caption) for drawing, caption in drawings]
 
 
-def shown_comparisons(study: Study) -> list[Comparison]:
-    """Return the comparisons to draw: all, or those with the most accurate model where there are many."""
-    first, _ = views.ordered_pairs(study)
-    return [pair for pair in study.results.comparisons if pair.sentence in first]
-
-
 def _figures(study: Study) -> dict[str, Markup]:
     results, spec = study.results, study.about.frame
     titles = {model.model: model.title for model in results.models}
@@ -161,8 +163,8 @@ def _figures(study: Study) -> dict[str, Markup]:
     }
     if results.models:
         drawings |= {"forest": accuracy_forest(results), "sensitivity": sensitivity_forest(results)}
-    if results.comparisons:
-        drawings["differences"] = difference_forest(shown_comparisons(study), titles)
+    if results.comparisons and results.models:
+        drawings["differences"] = difference_forest(views.pairs_to_draw(study), titles, words.ranked(results)[0].model)
     return {name: _inline(drawing) for name, drawing in drawings.items()}
 
 
@@ -178,17 +180,20 @@ class Case:
 def _models(study: Study) -> list[dict[str, Any]]:
     classes, crops = study.results.classes, study.crops
     count_of = max(len(study.results.models), 1)
+    addresses: dict[str, str | None] = {}
     sections = []
     for model, found in views.mistakes_by_model(study):
         room, shown = GALLERY_BYTES // count_of, list[Case]()
         for mistake in found[: GALLERY_MOST // count_of]:
-            picture = crops.picture(mistake.cell_id)
-            content = None if picture is None else encoded(picture, most_px=224, quality=80)
-            room -= 0 if content is None else len(content)
+            if mistake.cell_id not in addresses:  # encoded once: hard cells are mistaken by several models
+                picture = crops.picture(mistake.cell_id)
+                addresses[mistake.cell_id] = None if picture is None else data_uri(encoded(picture, most_px=224))
+            address = addresses[mistake.cell_id]
+            room -= len(address or "")
             if room < 0:
                 break
             bars = sorted(zip(classes, mistake.probabilities, strict=True), key=lambda bar: -bar[1])
-            shown.append(Case(mistake, None if content is None else data_uri(content), bars))
+            shown.append(Case(mistake, address, bars))
         history = study.history.filter(pl.col("model") == model.model)
         sections.append(
             {
@@ -229,8 +234,9 @@ def _exploration(study: Study, exploration: Exploration | None, roles: dict[str,
     averages = [_average(exploration, name) for name in names]
     size = -(-len(averages) // max(1, -(-len(averages) // 6)))  # rows of equal length, six classes at most in each
     captions = {
-        "histograms": "Pixel distribution of whole fields by colour channel and class: mostly background and stain.",
-        "cell_histograms": "The same of the located cells: here the classes should differ.",
+        "histograms": "Pixel distribution of whole fields by colour channel and class: the share of pixels of each "
+        "brightness, on a square-root scale so that the few dark ones show. Most of it is background and red cells.",
+        "cell_histograms": "The same of the located cells, where the classes should differ.",
     }
     pixels = [
         (words_, [_inline(drawing) for drawing in channel_drawings(getattr(document, kind), roles)])

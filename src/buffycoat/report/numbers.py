@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from buffycoat.records.documents import Estimate
@@ -95,6 +96,18 @@ def counted(count: int, singular: str, plural: str | None = None) -> str:
     ('1 cell', '3 classes')
     """
     return f"{whole(count)} {singular if count == 1 else plural or singular + 's'}"
+
+
+def markdown(text: str) -> str:
+    r"""Return a text in which nothing is taken for Markdown, a table's edge, HTML or a Hugo shortcode.
+
+    Examples
+    --------
+    >>> markdown("p_<b> | {{< x >}}")
+    'p\\_\\<b\\> \\| &#123;{\\< x \\>}}'
+    """
+    escaped = re.sub(r"([\\`*_\[\]<>|~#])", r"\\\1", " ".join(text.split()))
+    return escaped.replace("{{", "&#123;{")
 
 
 def listed(names: Sequence[str]) -> str:

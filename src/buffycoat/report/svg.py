@@ -17,6 +17,13 @@ CHARACTER_PX = 6.7
 """Width of an average character at the usual 12.5 px: for leaving room, not for setting type."""
 
 
+WIDE_PX = 560
+"""From this width on a drawing fills its column, and on a narrow screen may be moved sideways."""
+
+MARGIN_PX = 12
+"""Paper left round a drawing that is a file of its own."""
+
+
 @dataclass
 class Drawing:
     """A drawing of fixed size in CSS pixels.
@@ -90,6 +97,13 @@ class Drawing:
             f' stroke-width="{_n(width)}"{dashes}/>'
         )
 
+    def image(self, x: float, y: float, width: float, height: float, address: str) -> None:
+        """Add a photograph, given as an address that holds the picture itself."""
+        self._parts.append(
+            f'<image x="{_n(x)}" y="{_n(y)}" width="{_n(width)}" height="{_n(height)}" href="{address}"'
+            ' preserveAspectRatio="xMidYMid slice"/>'
+        )
+
     def polyline(
         self,
         points: Iterable[tuple[float, float]],
@@ -152,14 +166,20 @@ class Drawing:
             + f">{escape(words)}</text>"
         )
 
+    def place(self, other: Drawing, x: float, y: float) -> None:
+        """Put another drawing into this one, its corner at (x, y)."""
+        self._parts.append(f'<g transform="translate({_n(x)} {_n(y)})">{"".join(other._parts)}</g>')
+
     def inline(self) -> str:
         """Return the drawing for a page that defines the colours."""
-        return self._svg("")
+        return self._svg()
 
     def standalone(self, palette: dict[str, str]) -> str:
         """Return the drawing as a file of its own, on its paper, in the palette's colours."""
-        paper = f'<rect width="100%" height="100%" fill="{palette["paper"]}"/>'
-        return resolved(self._svg(paper, ' xmlns="http://www.w3.org/2000/svg"'), palette) + "\n"
+        sheet = Drawing(self.width + 2 * MARGIN_PX, self.height + 2 * MARGIN_PX, self.title)
+        sheet.rect(0, 0, sheet.width, sheet.height, "paper")
+        sheet.place(self, MARGIN_PX, MARGIN_PX)
+        return resolved(sheet._svg(' xmlns="http://www.w3.org/2000/svg"'), palette) + "\n"
 
     def _shape(self, inside: str, hint: str | None) -> None:
         if hint is None:
@@ -167,11 +187,12 @@ class Drawing:
         else:
             self._parts.append(f"<{inside}><title>{escape(hint)}</title></{inside.split(' ', 1)[0]}>")
 
-    def _svg(self, first: str, extra: str = "") -> str:
+    def _svg(self, extra: str = "") -> str:
         size = f'width="{_n(self.width)}" height="{_n(self.height)}" viewBox="0 0 {_n(self.width)} {_n(self.height)}"'
+        wide = ' class="wide"' if self.width >= WIDE_PX else ""
         return (
-            f'<svg{extra} {size} role="img" aria-label="{escape(self.title)}" font-family="{escape(FONT)}">'
-            f"{first}{''.join(self._parts)}</svg>"
+            f'<svg{extra}{wide} {size} role="img" aria-label="{escape(self.title)}" font-family="{escape(FONT)}">'
+            f"{''.join(self._parts)}</svg>"
         )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from buffycoat.records.documents import ModelResult, NetworkCard
+from buffycoat.records.documents import Comparison, ModelResult, NetworkCard
 from buffycoat.report.figures.diagrams import diagrams
 from buffycoat.report.mistakes import Mistake, mistakes
 from buffycoat.report.numbers import counted, listed, share, whole
@@ -23,6 +23,9 @@ FRAMINGS = {
 }
 """How a crop can be framed, in words."""
 
+FEW_PAIRS = 6
+"""Up to so many comparisons are all shown at once."""
+
 
 def title(study: Study) -> str:
     """Return the title of the report."""
@@ -34,7 +37,7 @@ def title(study: Study) -> str:
 def opening(study: Study) -> str:
     """Say in two sentences what the study is."""
     results = study.results
-    kind = "drawn by a program" if study.synthetic else "in photographs of stained blood smears"
+    kind = "in smears drawn by a program" if study.synthetic else "in photographs of stained blood smears"
     named = listed(list(results.classes)) if len(results.classes) <= 6 else f"{len(results.classes)} classes"
     networks = counted(len(results.models), "network")
     return (
@@ -221,15 +224,22 @@ def mistakes_by_model(study: Study) -> Iterator[tuple[ModelResult, list[Mistake]
         yield model, mistakes(study.predictions, model.model, study.results.classes)
 
 
-def ordered_pairs(study: Study, most: int = 20) -> tuple[list[str], list[str]]:
-    """Return the comparisons' sentences: those with the most accurate model, and, where there are many, the others."""
-    comparisons = study.results.comparisons
-    if len(comparisons) <= 6 or not study.results.models:
-        return [pair.sentence for pair in comparisons], []
-    best = ranked(study.results)[0].model
-    first = [pair for pair in comparisons if best in {pair.first, pair.second}]
-    rest = [pair.sentence for pair in comparisons if pair not in first]
-    return [pair.sentence for pair in first[:most]], rest
+def pairs_to_draw(study: Study) -> list[Comparison]:
+    """Return the comparisons a figure shows: all of a few, of many those with the most accurate model."""
+    comparisons = list(study.results.comparisons)
+    if len(comparisons) <= FEW_PAIRS:
+        return comparisons
+    places = {model.model: place for place, model in enumerate(ranked(study.results))}
+    best = [pair for pair in comparisons if min(places[pair.first], places[pair.second]) == 0]
+    return sorted(best, key=lambda pair: max(places[pair.first], places[pair.second]))
+
+
+def ordered_pairs(study: Study) -> tuple[list[str], list[str]]:
+    """Return the comparisons' sentences: those to be read first, and the others."""
+    drawn = pairs_to_draw(study)
+    first = drawn[:FEW_PAIRS]
+    rest = [*drawn[FEW_PAIRS:], *(pair for pair in study.results.comparisons if pair not in drawn)]
+    return [pair.sentence for pair in first], [pair.sentence for pair in rest]
 
 
 def left_after(steps: Sequence[Mapping[str, int]]) -> list[int]:

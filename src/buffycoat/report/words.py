@@ -37,7 +37,7 @@ def headline(results: Results) -> str:
             f"{start}no model learned to tell the classes apart: {listed([model.title for model in models])} collapsed."
         )
     text = (
-        f"{start}{best.title} told {best.right} of {best.n} held-out cells right: "
+        f"{start}{best.title} named {best.right} of {best.n} held-out cells correctly: "
         f"accuracy {with_interval(best.accuracy)}, against {share(results.majority.accuracy.value)} for always "
         f"answering the largest class."
     )

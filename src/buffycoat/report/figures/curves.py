@@ -42,7 +42,7 @@ def curve(history: pl.DataFrame, title: str, what: str) -> Drawing:
     for name, tone, dash in (("train", "second", "5 3"), ("validation", "first", None)):
         for _, run in table.group_by("repeat", "fold", maintain_order=True):
             points = _points(run, name, x, y)
-            drawing.polyline(points, tone, width=0.8, opacity=0.38 if runs <= 10 else 0.2, dash=dash)
+            drawing.polyline(points, tone, width=0.8, opacity=0.5 if runs <= 10 else 0.2, dash=dash)
             if len(points) == 1:
                 drawing.circle(*points[0], 2, tone)
         mean = (

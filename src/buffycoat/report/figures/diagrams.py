@@ -151,7 +151,7 @@ def compound_scaling() -> Drawing:
             narrow = width * (0.66 + 0.34 * layer / (depth - 1))
             drawing.rect(x - narrow / 2, y - 9, narrow, 10, tone, rx=2, opacity=0.85)
         drawing.text(x, base + 24, name, anchor="middle", bold=k == len(kinds) - 1)
-    for k, words in enumerate(("", "more channels", "more layers", "more pixels", "1.1^φ · 1.2^φ · 1.15^φ")):
+    for k, words in enumerate(("", "more channels", "more layers", "more pixels", "some of each")):
         drawing.text(64 + k * 128, base + 42, words, anchor="middle", size=11.5, fill="muted")
     return drawing
 
@@ -159,7 +159,7 @@ def compound_scaling() -> Drawing:
 def plain_stack(classes: int) -> Drawing:
     """Draw AlexNet: five convolutions that trade resolution for channels, then three fully connected layers."""
     drawing = Drawing(
-        640,
+        590,
         264,
         f"AlexNet: an image, five convolutions with 64, 192, 384, 256 and 256 channels, three with pooling after them, "
         f"then fully connected layers of 4096, 4096 and {classes} units.",

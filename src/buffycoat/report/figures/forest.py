@@ -9,6 +9,9 @@ from buffycoat.report.numbers import share, with_interval
 from buffycoat.report.svg import Drawing, Scale, label, room, ticks
 from buffycoat.report.words import ranked
 
+MOST_SENSITIVITIES = 6
+"""Models in :func:`sensitivity_forest`: more would make it a wall."""
+
 _WIDTH = 700
 _ROW = 44
 
@@ -68,9 +71,9 @@ def accuracy_forest(results: Results) -> Drawing:
 
 
 def sensitivity_forest(results: Results) -> Drawing:
-    """Draw the sensitivity of every model for every class, class by class."""
-    models = ranked(results)
-    step = 22 if len(models) <= 6 else 15
+    """Draw the sensitivity of the models for every class, class by class; of many models the most accurate ones."""
+    models = ranked(results)[:MOST_SENSITIVITIES]
+    step = 22
     heading = 26
     block = heading + step * len(models) + 8
     width, left, right = _WIDTH, min(230.0, room([model.title for model in models]) + 18), 146
@@ -92,14 +95,18 @@ def sensitivity_forest(results: Results) -> Drawing:
         for k, model in enumerate(models):
             estimate = model.classes[place].sensitivity
             line = y + heading - 8 + step * k
-            drawing.text(8, line + 4, model.title, size=min(12, step - 2), fill="bad" if model.collapsed else "ink")
+            drawing.text(8, line + 4, model.title, size=12, fill="bad" if model.collapsed else "ink")
             _bar(drawing, scale, line, estimate, f"k{place}")
-            drawing.text(width, line + 4, with_interval(estimate), anchor="end", size=min(12, step - 2), fill="muted")
+            drawing.text(width, line + 4, with_interval(estimate), anchor="end", size=12, fill="muted")
     return drawing
 
 
-def difference_forest(comparisons: Sequence[Comparison], titles: dict[str, str]) -> Drawing:
-    """Draw the difference in accuracy of every pair of models with its interval, on both sides of nought."""
+def difference_forest(comparisons: Sequence[Comparison], titles: dict[str, str], best: str) -> Drawing:
+    """Draw the difference in accuracy of pairs of models with its interval, on both sides of nought.
+
+    A pair that has the most accurate model, `best`, second is turned round, so that all its pairs read alike.
+    """
+    comparisons = [_turned(pair) if pair.second == best else pair for pair in comparisons]
     names = [f"{titles.get(pair.first, pair.first)} − {titles.get(pair.second, pair.second)}" for pair in comparisons]
     left, right, row, top = min(320.0, room(names) + 18), 150, 28, 12
     ends = [end for pair in comparisons for end in (pair.difference.interval.low, pair.difference.interval.high, 0.0)]
@@ -121,6 +128,16 @@ def difference_forest(comparisons: Sequence[Comparison], titles: dict[str, str])
         _bar(drawing, scale, y, pair.difference, "first" if pair.settled else "muted")
         drawing.text(_WIDTH, y + 4, with_interval(pair.difference), anchor="end", size=12)
     return drawing
+
+
+def _turned(pair: Comparison) -> Comparison:
+    def minus(value: float | None) -> float | None:
+        return None if value is None else -value
+
+    old = pair.difference
+    limits = old.interval.model_copy(update={"low": minus(old.interval.high), "high": minus(old.interval.low)})
+    difference = old.model_copy(update={"value": minus(old.value), "interval": limits})
+    return pair.model_copy(update={"first": pair.second, "second": pair.first, "difference": difference})
 
 
 def _axis(drawing: Drawing, scale: Scale, top: float, bottom: float) -> None:
