@@ -234,10 +234,10 @@ def test_the_border_cuts_a_cell_when_asked(seed: int) -> None:
     assert x0 == 0 or y0 == 0 or x1 == 640 or y1 == 480
 
 
-def test_five_cells_lie_apart_where_there_is_room() -> None:
-    types = ["lymphocyte", "neutrophil", "lymphocyte", "basophil", "eosinophil"]
+def test_no_pixel_belongs_to_two_nuclei_however_crowded_the_field() -> None:
+    types = ["monocyte", "neutrophil", "lymphocyte", "basophil", "eosinophil", "monocyte"]
     for seed in range(3):
-        cells = draw_field(np.random.default_rng(seed), types).cells
+        cells = draw_field(np.random.default_rng(seed), types, touching=seed == 2).cells
         assert np.sum([cell.nucleus_mask for cell in cells], axis=0).max() == 1
 
 

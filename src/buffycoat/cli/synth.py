@@ -20,7 +20,10 @@ def command(
     n: Annotated[int, typer.Option("--n", "-n", help="Fields to draw (640×480 px each).")] = 300,
     seed: Annotated[int, typer.Option("--seed", help="Fixes every byte: the same seed draws the same set.")] = 7,
     balanced: Annotated[
-        bool, typer.Option("--balanced", help="As many cells of each type, instead of the usual shares of blood.")
+        bool,
+        typer.Option(
+            "--balanced", help="As many cells of each type, instead of shares near those of the 410-image set."
+        ),
     ] = False,
     cells_per_field: Annotated[
         int, typer.Option("--cells-per-field", help="Leukocytes in every field, 0 to 8; red cells are always there.")
@@ -32,12 +35,12 @@ def command(
     Writes images/*.jpg, masks/*.png (nuclei), labels.csv (type, group and box of every cell) and SYNTHETIC.json.
     Run again after an interruption, it goes on where it stopped. Results on drawn smears say nothing about real ones.
     """
-    from collections import Counter  # noqa: PLC0415 (heavy rooms are entered only when asked for)
+    from collections import Counter
 
-    from rich.markup import escape  # noqa: PLC0415
+    from rich.markup import escape
 
-    from buffycoat.synth.write import BALANCED_SHARES, COMMON_SHARES, labels_of, write_set  # noqa: PLC0415
-    from buffycoat.taxonomy import order  # noqa: PLC0415
+    from buffycoat.synth.write import BALANCED_SHARES, COMMON_SHARES, labels_of, write_set
+    from buffycoat.taxonomy import order
 
     shares = BALANCED_SHARES if balanced else COMMON_SHARES
     with counting("Drawing smears", quiet=quiet) as move:

@@ -29,7 +29,7 @@ class DrawnCell:
     box
         The whole cell, (x0, y0, x1, y1) px, x1 and y1 exclusive, cut at the field's border.
     nucleus_mask
-        Its nucleus, shape (H, W) of the field.
+        Its nucleus as far as it is seen, shape (H, W) of the field.
     """
 
     label: str
@@ -114,7 +114,7 @@ def draw_field(
         if windows is not None:
             density[windows[0]] += tint(platelet(rng, patch, radius)[windows[1]], stain.platelet)
 
-    cells = []
+    cells: list[DrawnCell] = []
     for label, centre, radius in zip(labels, centres, radii, strict=True):
         patch = Patch.around(centre, radius * 1.45)
         windows = patch.windows(height, width)
@@ -124,6 +124,8 @@ def draw_field(
         drawn = draw_leukocyte(rng, patch, label, radius, stain)
         density[here] *= tint(1 - np.float32(0.93) * drawn.cover[there], np.ones(3, dtype=np.float32))
         density[here] += drawn.density[there]
+        for earlier in cells:  # a cell laid over another hides its nucleus there
+            earlier.nucleus_mask[here] &= ~drawn.cell[there]
         nucleus = np.zeros((height, width), dtype=bool)
         nucleus[here] = drawn.nucleus[there]
         cells.append(DrawnCell(label, _box(drawn.cell[there], here), nucleus))
