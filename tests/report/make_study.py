@@ -142,6 +142,77 @@ def make_study(
     out.mkdir(parents=True, exist_ok=True)
     classes = tuple(classes)
     labels = [*classes, "basophil"] if "basophil" not in classes else list(classes)
+    cells = _cells(rng, classes, labels, n, folds)
+    write_parquet(out / "cells.parquet", cells)
+    used = cells.filter(pl.col("excluded_by").is_null())
+
+    # Crops: every row with an image; one field has no leukocyte, one file is damaged.
+    with_image = cells.filter(pl.col("image").is_not_null())
+    source = out.parent / f"{out.name}-fields"
+    store = _write_crops(out, rng, with_image, source, fields=fields)
+
+    predictions = _runs(out, rng, used, models, classes, folds=folds, repeats=repeats, collapsed=collapsed)
+    true = np.array([classes.index(label) for label in used["label"]])
+
+    # Results, recomputed from the predictions.
+    titles = {model: TITLES.get(model, model) for model in models}
+    results, answers = [], {}
+    for model in models:
+        mine = predictions.filter(pl.col("model") == model)
+        answer = mine.select(f"p_{c}" for c in classes).to_numpy().argmax(axis=1)
+        truth = np.array([classes.index(label) for label in mine["label"]])
+        answers[model] = answer == truth
+        results.append(model_result(model, titles[model], classes, truth, answer, used.height))
+    largest = int(np.bincount(true).argmax())
+    majority = model_result(
+        "majority", "Always the largest class", classes, true, np.full(used.height, largest), used.height
+    )
+    comparisons = []
+    for i, first in enumerate(models):
+        for second in models[i + 1 :]:
+            a, b = int((answers[first] & ~answers[second]).sum()), int((~answers[first] & answers[second]).sum())
+            p_value = float(stats.binomtest(a, a + b).pvalue) if a + b else 1.0
+            verdict = "unlikely to be chance" if p_value < 0.05 else "could be chance"
+            comparisons.append(
+                Comparison(
+                    first=first,
+                    second=second,
+                    difference=Estimate(
+                        value=(a - b) / len(answers[first]),
+                        interval=Interval(
+                            low=(a - b) / len(answers[first]) - 0.06,
+                            high=(a - b) / len(answers[first]) + 0.06,
+                            method="bootstrap",
+                        ),
+                    ),
+                    first_only_right=a,
+                    second_only_right=b,
+                    p_value=p_value,
+                    p_adjusted=min(1.0, 3 * p_value),
+                    settled=3 * p_value < 0.05,
+                    method="exact McNemar",
+                    sentence=f"{titles[first]} alone was right on {a} cells, {titles[second]} alone on {b}; "
+                    f"the difference {verdict} (p = {p_value:.3f}).",
+                )
+            )
+    Results(
+        classes=classes,
+        synthetic=synthetic,
+        seed=seed,
+        n=used.height,
+        protocol=f"Stratified {folds}-fold cross-validation by group; every image tested once.",
+        majority=majority,
+        models=tuple(results),
+        comparisons=tuple(comparisons),
+        remarks=(f"{TITLES.get(collapsed[0], collapsed[0])} predicts one class only.",) if collapsed else (),
+    ).write(out / "results.json")
+
+    _write_documents(out, cells, classes, models, titles, synthetic, seed, name)
+    explore(cells, source, store, out / "explore", seed=seed)
+    return out
+
+
+def _cells(rng: np.random.Generator, classes: tuple[str, ...], labels: list[str], n: int, folds: int) -> pl.DataFrame:
     weights = np.array([SHARES.get(label, 0.3) for label in labels])
     kinds = rng.choice(len(labels), size=n, p=weights / weights.sum())
     kinds[: len(labels)] = np.arange(len(labels))
@@ -179,16 +250,21 @@ def make_study(
         ],
         infer_schema_length=None,
     )
-    cells = conform(cells, CELLS, "cells")
-    write_parquet(out / "cells.parquet", cells)
-    used = cells.filter(pl.col("excluded_by").is_null())
+    return conform(cells, CELLS, "cells")
 
-    # Crops: every row with an image; one field has no leukocyte, one file is damaged.
-    with_image = cells.filter(pl.col("image").is_not_null())
-    source = out.parent / f"{out.name}-fields"
-    store = _write_crops(out, rng, with_image, source, fields=fields)
 
-    # Splits, predictions, history.
+def _runs(
+    out: Path,
+    rng: np.random.Generator,
+    used: pl.DataFrame,
+    models: Sequence[str],
+    classes: tuple[str, ...],
+    *,
+    folds: int,
+    repeats: int,
+    collapsed: Sequence[str],
+) -> pl.DataFrame:
+    """Write splits, predictions and history; return the predictions."""
     split_rows, prediction_rows, history_rows = [], [], []
     ids, true_names = used["cell_id"].to_list(), used["label"].to_list()
     true = np.array([classes.index(label) for label in true_names])
@@ -199,8 +275,8 @@ def make_study(
                 split_rows.append({"repeat": repeat, "fold": fold, "cell_id": cell_id, "role": role})
     for model in models:
         for repeat in range(repeats):
-            logits = rng.normal(0, 1, (len(ids), len(classes)))
-            logits[np.arange(len(ids)), true] += SKILL.get(model, rng.uniform(1, 3))
+            logits = rng.normal(0, 1, (used.height, len(classes)))
+            logits[np.arange(used.height), true] += SKILL.get(model, rng.uniform(1, 3))
             if model in collapsed:
                 logits = rng.normal(0, 0.05, logits.shape)
                 logits[:, 0] += 1.0
@@ -240,61 +316,7 @@ def make_study(
     predictions = conform(pl.DataFrame(prediction_rows), prediction_columns(classes), "predictions")
     write_parquet(out / "predictions.parquet", predictions)
     write_csv(out / "history.csv", conform(pl.DataFrame(history_rows), HISTORY, "history"))
-
-    # Results, recomputed from the predictions.
-    titles = {model: TITLES.get(model, model) for model in models}
-    results, answers = [], {}
-    for model in models:
-        mine = predictions.filter(pl.col("model") == model)
-        answer = mine.select(f"p_{c}" for c in classes).to_numpy().argmax(axis=1)
-        truth = np.array([classes.index(label) for label in mine["label"]])
-        answers[model] = answer == truth
-        results.append(model_result(model, titles[model], classes, truth, answer, len(ids)))
-    largest = int(np.bincount(true).argmax())
-    majority = model_result("majority", "Always the largest class", classes, true, np.full(len(ids), largest), len(ids))
-    comparisons = []
-    for i, first in enumerate(models):
-        for second in models[i + 1 :]:
-            a, b = int((answers[first] & ~answers[second]).sum()), int((~answers[first] & answers[second]).sum())
-            p_value = float(stats.binomtest(a, a + b).pvalue) if a + b else 1.0
-            verdict = "unlikely to be chance" if p_value < 0.05 else "could be chance"
-            comparisons.append(
-                Comparison(
-                    first=first,
-                    second=second,
-                    difference=Estimate(
-                        value=(a - b) / len(answers[first]),
-                        interval=Interval(
-                            low=(a - b) / len(answers[first]) - 0.06,
-                            high=(a - b) / len(answers[first]) + 0.06,
-                            method="bootstrap",
-                        ),
-                    ),
-                    first_only_right=a,
-                    second_only_right=b,
-                    p_value=p_value,
-                    p_adjusted=min(1.0, 3 * p_value),
-                    settled=3 * p_value < 0.05,
-                    method="exact McNemar",
-                    sentence=f"{titles[first]} alone was right on {a} cells, {titles[second]} alone on {b}; "
-                    f"the difference {verdict} (p = {p_value:.3f}).",
-                )
-            )
-    Results(
-        classes=classes,
-        synthetic=synthetic,
-        seed=seed,
-        n=len(ids),
-        protocol=f"Stratified {folds}-fold cross-validation by group; every image tested once.",
-        majority=majority,
-        models=tuple(results),
-        comparisons=tuple(comparisons),
-        remarks=(f"{TITLES.get(collapsed[0], collapsed[0])} predicts one class only.",) if collapsed else (),
-    ).write(out / "results.json")
-
-    _write_documents(out, cells, classes, models, titles, synthetic, seed, name)
-    explore(cells, source, store, out / "explore", seed=seed)
-    return out
+    return predictions
 
 
 def _write_documents(

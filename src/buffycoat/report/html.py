@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import resources
 from itertools import count
 from typing import Any
@@ -64,6 +65,8 @@ def render_html(study: Study) -> str:
         "ranked": words.ranked(results),
         "pairs": pairs,
         "other_pairs": other_pairs,
+        "comparisons": views.pairs_to_draw(study),
+        "titles": {model.model: model.title for model in results.models},
         "faults": study.faults,
         "cleaning": study.cleaning,
         "cleaning_words": words.cleaning(study.cleaning),
@@ -109,6 +112,7 @@ def class_names(study: Study) -> list[str]:
     return [*classes, *(name for name in ordered(dict.fromkeys(explored, 0)) if name not in classes)]
 
 
+@lru_cache(maxsize=2)
 def environment(*, autoescape: bool) -> Environment:
     """Return the templates with the filters they use; a name a template misspells is an error."""
     found = Environment(
@@ -126,6 +130,7 @@ def environment(*, autoescape: bool) -> Environment:
         "whole": numbers.whole,
         "short": numbers.short,
         "counted": numbers.counted,
+        "p_value": numbers.p_value,
         "listed": numbers.listed,
         "cell": numbers.markdown,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 
 from buffycoat.report.svg import Drawing, Scale, label, ticks
@@ -30,7 +32,10 @@ def curve(history: pl.DataFrame, title: str, what: str) -> Drawing:
         "repeat", "fold", "epoch", train=pl.col(f"train_{what}"), validation=pl.col(f"validation_{what}")
     ).sort("repeat", "fold", "epoch")
     values = [
-        value for name in ("train", "validation") for value in table.get_column(name).drop_nulls().drop_nans().to_list()
+        value
+        for name in ("train", "validation")
+        for value in table.get_column(name).drop_nulls().to_list()
+        if math.isfinite(value)
     ]
     last = int(table["epoch"].max() or 1) if table.height else 1  # type: ignore[arg-type]
     low, high = (0.0, 1.0) if what == "accuracy" else (0.0, max(values, default=1.0) * 1.04)

@@ -1,0 +1,264 @@
+"""The parts of a report by themselves: numbers, sentences, colours, drawings, and the table in the terminal."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import io
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from tests.report.make_study import FOUR, exact, make_study, model_result
+
+from buffycoat import taxonomy
+from buffycoat.records.documents import Comparison, ModelResult, NetworkCard, Results
+from buffycoat.records.tables import HISTORY
+from buffycoat.report.colours import DARK, LIGHT, contrast, palettes
+from buffycoat.report.figures.bars import before_after
+from buffycoat.report.figures.confusion import confusion_matrix
+from buffycoat.report.figures.curves import curve
+from buffycoat.report.figures.diagrams import diagrams
+from buffycoat.report.figures.forest import accuracy_forest, difference_forest, sensitivity_forest
+from buffycoat.report.numbers import with_interval
+from buffycoat.report.svg import Drawing, ticks
+from buffycoat.report.terminal import comparison_table, summary
+from buffycoat.report.words import conclusion, headline
+
+TRUE = np.array([0] * 12 + [1] * 6 + [2] * 3 + [3] * 2)
+
+
+def model(name: str, wrong: int, classes: tuple[str, ...] = FOUR) -> ModelResult:
+    answer = TRUE.copy()
+    answer[:wrong] = 1
+    return model_result(name, name.upper(), classes, TRUE, answer, len(TRUE))
+
+
+def always(name: str) -> ModelResult:
+    return model_result(name, name.upper(), FOUR, TRUE, np.zeros_like(TRUE), len(TRUE))
+
+
+def compared(first: str, second: str, p: float) -> Comparison:
+    return Comparison(
+        first=first,
+        second=second,
+        difference=exact(1, 10),
+        first_only_right=4,
+        second_only_right=1,
+        p_value=p / 2,
+        p_adjusted=p,
+        settled=p < 0.05,
+        method="exact McNemar",
+        sentence=f"{first} and {second} were compared.",
+    )
+
+
+def results(*models: ModelResult, comparisons: tuple[Comparison, ...] = (), synthetic: bool = False) -> Results:
+    return Results(
+        classes=FOUR,
+        synthetic=synthetic,
+        seed=1,
+        n=len(TRUE),
+        protocol="One hold-out.",
+        majority=always("largest"),
+        models=models,
+        comparisons=comparisons,
+    )
+
+
+@pytest.mark.parametrize("name", ["numbers", "colours", "svg", "views"])
+def test_examples_in_docstrings(name: str) -> None:
+    found = doctest.testmod(importlib.import_module(f"buffycoat.report.{name}"))
+    assert found.attempted
+    assert not found.failed
+
+
+@pytest.mark.parametrize(
+    ("study", "words"),
+    [
+        (results(), "No model has finished yet."),
+        (results(always("a")), "no model learned to tell the classes apart: A collapsed."),
+        (results(model("a", 2), always("b")), "B collapsed: it gave every cell the same answer."),
+        (results(model("b", 5), model("a", 2), comparisons=(compared("b", "a", 0.3),)), "is not established"),
+        (results(model("b", 5), model("a", 2), comparisons=(compared("a", "b", 0.3),)), "corrected p\u00a0=\u00a00.30"),
+        (results(model("b", 9), model("a", 0), comparisons=(compared("a", "b", 0.01),)), "is unlikely to be chance"),
+        (results(model("b", 5), model("a", 2)), "A named 21 of 23 held-out cells correctly"),  # the best, not the first
+        (results(model("b", 5), model("a", 2)), "B came next"),  # not compared
+        (results(model("a", 2), synthetic=True), "On synthetic smears, "),
+    ],
+)
+def test_headline_follows_from_the_numbers(study: Results, words: str) -> None:
+    assert words in headline(study)
+
+
+@pytest.mark.parametrize(
+    ("study", "words"),
+    [
+        (results(model("a", 0)), "A made no mistake on these cells"),
+        (results(model("a", 2)), "Of its 2 mistakes, 2 are between neutrophil and eosinophil"),
+        (results(model("a", 2)), "monocyte (2 cells)"),  # few cells, wide interval
+        (results(model("a", 10)), "not shown to have learned anything"),  # reaches down to the largest class
+        (results(model("a", 2), always("b")), "B (always “neutrophil”) collapsed"),
+        (results(model("a", 2), synthetic=True), "they say nothing about blood"),
+        (results(model("a", 2)), "Another laboratory's smears"),
+    ],
+)
+def test_conclusion_follows_from_the_numbers(study: Results, words: str) -> None:
+    assert words in " ".join(conclusion(study))
+
+
+def printed(study: Results, width: int) -> str:
+    console = Console(width=width, record=True, force_terminal=True, color_system="standard", file=open_nowhere())
+    console.print(comparison_table(study))
+    return console.export_text(styles=True)
+
+
+def open_nowhere() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_terminal_table_holds_every_number_and_marks_the_collapsed_in_red(width: int) -> None:
+    study = results(model("good", 2), always("bad"))
+    text = printed(study, width)
+    for one in (*study.models, study.majority):
+        for estimate in (one.accuracy, one.balanced_accuracy, one.macro_sensitivity, one.macro_specificity):
+            value, limits = with_interval(estimate).rstrip(")").split(" (")
+            assert value in text
+            assert limits in text
+        assert f"{one.right}/{one.n}" in text
+    red = [line for line in text.splitlines() if "\x1b[1;31m" in line]
+    assert any("BAD" in line for line in red)
+    assert any("collapsed" in line for line in red)
+    assert not any("GOOD" in line for line in red)
+    assert "not for diagnosis" in text
+
+
+def test_terminal_says_synthetic_and_where_the_report_is() -> None:
+    console = Console(width=100, record=True, file=open_nowhere())
+    console.print(summary(results(model("a", 2), synthetic=True), "out/report.html"))
+    text = console.export_text()
+    assert "SYNTHETIC" in text
+    assert "out/report.html" in text
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK])
+@pytest.mark.parametrize("role", ["ink", "muted", "first", "second", "bad", "warn"])
+def test_text_stands_out_from_its_paper(palette: dict[str, str], role: str) -> None:
+    assert contrast(palette[role], palette["paper"]) >= 4.5
+    grounds = {"warn": "warn-wash", "bad": "blush"}
+    assert contrast(palette[role], palette[grounds.get(role, "panel")]) >= 4.5
+    assert contrast(palette["on-first"], palette["first"]) >= 4.5
+
+
+def test_colours_of_classes_stand_out_in_light_and_dark() -> None:
+    names = [*taxonomy.CLASS_NAMES, *(f"class {k}" for k in range(8))]
+    light, dark = palettes(names)
+    for k in range(len(names)):
+        assert contrast(dark[f"k{k}"], dark["paper"]) >= 4.5
+        assert contrast(light[f"k{k}"], light["paper"]) >= 1.9  # yellows are light; the name stands beside each
+    assert len({light[f"k{k}"] for k in range(len(names))}) == len(names)
+
+
+@given(
+    low=st.floats(-1e4, 1e4),
+    span=st.floats(1e-3, 1e4),
+    about=st.integers(2, 8),
+)
+def test_ticks_are_even_and_within(low: float, span: float, about: int) -> None:
+    marks = ticks(low, low + span, about)
+    assert all(low - 1e-6 * span <= mark <= low + span + 1e-6 * span for mark in marks)
+    assert len(marks) <= about + 2
+    steps = np.diff(marks)
+    assert np.allclose(steps, steps[0] if len(steps) else 0, atol=1e-6)
+
+
+def card(name: str, family: str) -> NetworkCard:
+    return NetworkCard.model_validate(
+        {
+            "name": name,
+            "title": name,
+            "family": family,
+            "idea": "An idea.",
+            "block": "A block.",
+            "reference": "A paper.",
+            "parameters": 1,
+            "multiply_adds": 1,
+            "input_px": 128,
+            "weights": "none",
+            "pretrained": False,
+        }
+    )
+
+
+def parsed(drawing: Drawing) -> ElementTree.Element:
+    return ElementTree.fromstring(drawing.standalone(palettes(FOUR)[0]))  # noqa: S314 (our own)
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "count", "words"),
+    [
+        ("resnet18", "resnet", 1, "2 convolutions"),
+        ("resnet50", "resnet", 1, "3 convolutions"),  # bottlenecks
+        ("tf_efficientnet_lite0", "efficientnet", 2, "depthwise convolution, narrowing"),  # Lite: no squeeze
+        ("efficientnet_b0", "efficientnet", 2, "squeeze-and-excitation"),
+        ("alexnet", "alexnet", 1, "4096"),
+        ("convnext_tiny", "other", 1, "four stages"),
+    ],
+)
+def test_diagrams_fit_their_network(name: str, family: str, count: int, words: str) -> None:
+    drawn = diagrams(card(name, family), 4)
+    assert len(drawn) == count
+    assert words in drawn[0][0].title
+    for drawing, caption in drawn:
+        assert caption
+        parsed(drawing)
+
+
+def test_confusion_matrix_shows_counts_and_row_shares() -> None:
+    texts = [node.text for node in parsed(confusion_matrix([[3, 1], [0, 0]], ("a", "b"), "X")).iter() if node.text]
+    assert {"3", "0.750", "1", "0.250", "a (4)", "b (0)"} <= set(texts)
+    assert texts.count("0.000") == 0  # a row of nothing has no shares
+
+
+@pytest.mark.parametrize("classes", [1, 2, 13])
+def test_drawings_of_any_number_of_classes_and_models_are_whole(classes: int) -> None:
+    names = tuple(f"class {k}" for k in range(classes))
+    true = np.arange(classes * 3) % classes
+    models = tuple(model_result(f"m{k}", f"Model {k}", names, true, true, len(true)) for k in range(20))
+    study = results().model_copy(update={"classes": names, "models": models})
+    pairs = [compared("m0", "m1", 0.5), compared("m2", "m0", 0.01)]
+    for drawing in (
+        accuracy_forest(study),
+        sensitivity_forest(study),
+        difference_forest(pairs, {}, "m0"),
+        before_after(dict.fromkeys(names, 3), {}, "Rows"),
+        confusion_matrix(models[0].confusion, names, "X"),
+    ):
+        root = parsed(drawing)
+        for node in root.iter():
+            for at in ("x", "y", "cx", "cy"):
+                value = node.get(at)
+                assert value is None or float(value) == float(value), "not a number"
+
+
+@pytest.mark.parametrize("loss", [[0.5], [2.0, float("nan"), 1.0], [None, None], [1.0, float("inf"), 0.5]])
+def test_curves_of_odd_histories(loss: list[float | None]) -> None:
+    rows = [
+        dict(zip(HISTORY, ("m", 0, 0, k + 1, value, 0.5, value, 0.5, 1e-3, 1.0), strict=True))
+        for k, value in enumerate(loss)
+    ]
+    drawing = curve(pl.DataFrame(rows, schema=dict(HISTORY)), "M", "loss")
+    assert "nan" not in drawing.inline().split("<", 2)[2]
+    parsed(drawing)
+
+
+def test_fixture_is_itself_consistent(tmp_path: Path) -> None:
+    folder = make_study(tmp_path / "study", n=30, models=("resnet18",), collapsed=(), repeats=2, folds=3)
+    found = Results.read(folder / "results.json")
+    assert found.models[0].n == 2 * found.n
