@@ -139,11 +139,11 @@ def without_leukocyte(fields: Iterable[Field]) -> list[Rgb]:
     """Return fields of red cells only: a half of a field that no leukocyte reaches, beside its mirror image."""
     made = []
     for one in fields:
-        columns = np.flatnonzero((one.levels > _CELL).any(axis=0))
-        right_ends, left_begins = (int(columns.max()), int(columns.min())) if columns.size else (0, 640)
-        if right_ends < 300:
+        columns = np.flatnonzero((one.levels > _CELL).any(axis=0)).tolist()
+        columns += [x for box in one.boxes or [] for x in (box[0], box[2])]  # one mask (177) is displaced
+        if max(columns, default=0) < 300:
             half = one.rgb[:, 320:]
-        elif left_begins > 340:
+        elif min(columns, default=640) > 340:
             half = one.rgb[:, :320]
         else:
             continue

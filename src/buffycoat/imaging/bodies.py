@@ -13,7 +13,7 @@ from buffycoat.imaging.stain import WORKING_WIDTH_PX
 
 Mask = NDArray[np.uint8]
 
-_REACH = 26  # how far cytoplasm is looked for round the nuclei
+_REACH = 32  # how far cytoplasm is looked for round the nuclei
 _BRIDGE = 6  # lobes up to twice this far apart hang together where the cytoplasm is too pale to be seen
 _RIM = 7  # rims of red cells and bridges to them are thinner than twice this
 _WAIST = 0.75  # two bodies touch where the region is narrower than this share of the thinner one

@@ -126,7 +126,7 @@ class Segmented:
 def _trim(body: Mask, nucleus: Mask) -> Mask:
     """Cut off what lies farther from the nucleus than a cell reaches: red cells that hang on to it."""
     radius = (cv2.countNonZero(nucleus) / np.pi) ** 0.5
-    return np.asarray(cv2.bitwise_and(body, grow(nucleus, 0.8 * radius + 6)), np.uint8)
+    return np.asarray(cv2.bitwise_and(body, grow(nucleus, radius + 8)), np.uint8)
 
 
 def _measure(cell: Segmented, working: tuple[int, ...], size: tuple[int, int]) -> Leukocyte | None:
