@@ -13,7 +13,7 @@ from buffycoat import __version__
 from buffycoat.cli.console import remarks, results
 from buffycoat.errors import BuffycoatError
 
-COMMANDS: tuple[str, ...] = ("synth",)
+COMMANDS: tuple[str, ...] = ("study", "data", "synth", "report")
 """The modules of :mod:`buffycoat.cli` that add a command, in the order in which help lists them."""
 
 app = typer.Typer(
@@ -34,7 +34,7 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def _buffycoat(
-    version: Annotated[  # noqa: ARG001 (the callback acts on it)
+    version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and leave.")
     ] = False,
 ) -> None:

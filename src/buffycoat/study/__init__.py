@@ -1,0 +1,1 @@
+"""The study: conducts the other rooms from a folder of labelled smears to a report."""

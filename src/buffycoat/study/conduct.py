@@ -1,0 +1,203 @@
+"""The conductor: runs a study from data to report, and goes on where an interruption left it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from buffycoat.clean.weights import sampling_weights
+from buffycoat.data.dataset import DataSet
+from buffycoat.data.load import load
+from buffycoat.errors import OutputError
+from buffycoat.evaluate.results import evaluate
+from buffycoat.files import fingerprint, write_csv, write_parquet
+from buffycoat.imaging.crops import CropStore
+from buffycoat.records.documents import NetworkCard, Results
+from buffycoat.records.tables import CELLS, HISTORY, SPLITS, prediction_columns, read_table
+from buffycoat.report.build import build
+from buffycoat.study.config import StudyConfig
+from buffycoat.study.folder import StudyFolder
+from buffycoat.study.prepare import prepare
+from buffycoat.study.record import StudyRecord
+from buffycoat.study.watch import Silent, Watcher
+from buffycoat.train.batches import Rows
+from buffycoat.train.distributed import Processes, join
+from buffycoat.train.fold import FoldJob, describe, run_fold
+
+ROLES = ("train", "validation", "test")
+
+
+def conduct(
+    what: str,
+    config: StudyConfig,
+    out: Path,
+    *,
+    command: str = "",
+    data_dir: Path | None = None,
+    overwrite: bool = False,
+    tensorboard: bool = False,
+    watch: Watcher | None = None,
+) -> Results:
+    """Run a study, or what is left of it.
+
+    Parameters
+    ----------
+    what
+        A named data set, a folder, or a table.
+    out
+        The study folder; one that holds the same study is gone on with.
+    overwrite
+        Remove another study that is in the folder.
+
+    Returns
+    -------
+    Results
+        What was written to ``results.json``.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be used, or holds another study.
+    DataError, FetchError, UsageError, TrainingError
+        As the rooms raise them.
+    """
+    watch = watch or Silent()
+    processes = join()
+    folder = StudyFolder(out)
+    if not processes.is_first:
+        processes.wait()
+        _train(folder, processes, Silent(), tensorboard=tensorboard)
+        processes.wait()
+        return Results.read(folder / "results.json")
+    folder.open(overwrite=overwrite)
+    with folder.alone():
+        watch.stage("Reading the data")
+        data = load(what, data_dir=data_dir, on_progress=watch.count)
+        _say_first(data, watch)
+        _refuse_another(folder, config, data)
+        prepare(data, config, folder, command, watch)  # again when going on: what is sound is found and kept
+        processes.wait()
+        _train(folder, processes, watch, tensorboard=tensorboard)
+        watch.stage("Counting")
+        results = _evaluate(folder)
+        watch.stage("Writing the report")
+        build(folder.path)
+        processes.wait()
+    return results
+
+
+def _say_first(data: DataSet, watch: Watcher) -> None:
+    if data.synthetic:
+        watch.say(
+            "SYNTHETIC smears, drawn by the program: good for trying everything, no evidence about real blood.",
+            warning=True,
+        )
+    for remark in data.remarks:
+        watch.say(remark)
+    if data.faults:
+        watch.say(f"{len(data.faults)} faults were found in the data; the report names each of them.")
+
+
+def _refuse_another(folder: StudyFolder, config: StudyConfig, data: DataSet) -> None:
+    """Refuse a folder that holds a study of other data or with another configuration."""
+    if not (folder / "study.json").exists():
+        return
+    differences = StudyRecord.read(folder / "study.json").differences(config, data.summary().content_hash)
+    if differences:
+        shown = "; ".join(differences[:4]) + (f"; and {len(differences) - 4} more" if len(differences) > 4 else "")
+        raise OutputError(
+            f"{folder.path} holds another study ({shown}).",
+            hint="Choose another --out, or --overwrite to replace it.",
+        )
+
+
+def _train(folder: StudyFolder, processes: Processes, watch: Watcher, *, tensorboard: bool) -> None:
+    record = StudyRecord.read(folder / "study.json")
+    jobs = list(_jobs(folder, record, tensorboard=tensorboard))
+    images = CropStore.open(folder / "crops").images
+    planned = dict.fromkeys(record.models, 0)
+    for job in jobs:
+        planned[job.network.name] += job.config.epochs
+    watch.plan(planned)
+    done = dict.fromkeys(record.models, 0)
+    for job in jobs:
+        model, before = job.network.name, done[job.network.name]
+        label = f"fold {job.fold + 1}" + (f", repeat {job.repeat + 1}" if record.config.split.repeats > 1 else "")
+
+        def on_epoch(
+            epoch: int, _: int, figures: dict[str, float], job: FoldJob = job, before: int = before, label: str = label
+        ) -> None:
+            watch.epoch(job.network.name, job.network.title, label, before + epoch, figures)
+
+        run_fold(job, images, processes, on_epoch=on_epoch)
+        done[model] = before + job.config.epochs
+        watch.epoch(model, job.network.title, label, done[model], {})
+        if processes.is_first:
+            card = describe(job)
+            card.write(folder.card(model))
+            _say_fallback(card, job, watch)
+
+
+def _say_fallback(card: NetworkCard, job: FoldJob, watch: Watcher) -> None:
+    if card.weights_fallback and job.repeat == job.fold == 0:
+        watch.say(f"{card.title} was trained from scratch: {card.weights_fallback}.", warning=True)
+
+
+def _jobs(folder: StudyFolder, record: StudyRecord, *, tensorboard: bool) -> Iterator[FoldJob]:
+    cells = read_table(folder / "cells.parquet", CELLS)
+    splits = read_table(folder / "splits.parquet", SPLITS).join(cells.select("cell_id", "label"), on="cell_id")
+    crops = CropStore.open(folder / "crops")
+    place = {name: index for index, name in enumerate(record.classes)}
+    for model in record.models:
+        for (repeat, fold), part in splits.sort("repeat", "fold", "cell_id").group_by(
+            "repeat", "fold", maintain_order=True
+        ):
+            rows = {}
+            for role in ROLES:
+                chosen = part.filter(pl.col("role") == role)
+                ids = chosen.get_column("cell_id").to_list()
+                labels = np.array([place[label] for label in chosen.get_column("label")], dtype=np.int64)
+                rows[role] = Rows(crops.rows(ids), labels, tuple(ids))
+            training = [record.classes[label] for label in rows["train"].labels]
+            yield FoldJob(
+                network=record.config.network(model),
+                weights=record.config.weights,
+                config=record.config.train[model],
+                classes=record.classes,
+                rows=rows,
+                sampling=sampling_weights(record.config.recipe, training),
+                stored_side_px=record.frame.side_px,
+                data_hash=fingerprint([record.data.content_hash, record.frame.model_dump()]),
+                seed=record.seed,
+                repeat=int(repeat),
+                fold=int(fold),
+                folder=folder.fold(model, int(repeat), int(fold)),
+                tensorboard=tensorboard,
+            )
+
+
+def _evaluate(folder: StudyFolder) -> Results:
+    record = StudyRecord.read(folder / "study.json")
+    parts = [job.folder for job in _jobs(folder, record, tensorboard=False)]
+    columns = prediction_columns(record.classes)
+    for name in ("predictions.parquet", "validation.parquet"):
+        write_parquet(folder / name, pl.concat([read_table(part / name, columns) for part in parts]))
+    write_csv(
+        folder / "history.csv",
+        pl.concat([pl.read_csv(part / "history.csv", schema_overrides=dict(HISTORY)) for part in parts]),
+    )
+    results = evaluate(
+        read_table(folder / "predictions.parquet", columns),
+        read_table(folder / "cells.parquet", CELLS),
+        majority=read_table(folder / "splits.parquet", SPLITS),
+        classes=record.classes,
+        titles={model: NetworkCard.read(folder.card(model)).title for model in record.models},
+        synthetic=record.data.synthetic,
+        seed=record.seed,
+        protocol=record.protocol,
+    )
+    results.write(folder / "results.json")
+    return results

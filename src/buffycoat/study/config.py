@@ -1,0 +1,218 @@
+"""What a study is to do, resolved to the last choice before anything runs."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import Field, ValidationError
+
+from buffycoat.clean.recipe import Recipe, named
+from buffycoat.errors import UsageError, did_you_mean
+from buffycoat.networks.names import NetworkSpec, resolve
+from buffycoat.records.documents import Document, FrameSpec, explain
+from buffycoat.study.presets import DEFAULT_MODELS, PRESETS, Preset, training
+from buffycoat.train.config import TrainConfig
+
+T = TypeVar("T", bound=Document)
+SECTIONS = ("study", "recipe", "split", "frame", "train")
+_STUDY_KEYS = ("models", "weights", "seed", "recipe", "preset")
+
+
+class SplitConfig(Document):
+    """How rows are parted into training, inner validation and test."""
+
+    scheme: Literal["holdout", "kfold", "given"] = "kfold"
+    folds: int = Field(default=5, ge=2)
+    repeats: int = Field(default=1, ge=1)
+    test_share: float = Field(default=0.2, gt=0, lt=1)
+    validation_share: float = Field(default=0.12, gt=0, lt=1)
+
+
+class StudyConfig(Document):
+    """Every choice of a study; two studies with equal configuration and data are the same study."""
+
+    preset: Preset
+    seed: int = Field(ge=0)
+    models: tuple[str, ...] = Field(min_length=1)
+    weights: str
+    recipe: Recipe
+    split: SplitConfig
+    frame: FrameSpec
+    train: dict[str, TrainConfig]
+
+    def network(self, model: str) -> NetworkSpec:
+        """Return the network of one of the study's models."""
+        return resolve(model)
+
+
+def configure(
+    *,
+    preset: Preset,
+    models: Iterable[str] = (),
+    seed: int | None = None,
+    weights: str | None = None,
+    recipe: str | None = None,
+    settings: Iterable[str] = (),
+    file: Path | None = None,
+) -> StudyConfig:
+    """Resolve a study's configuration: preset, then configuration file, then options, then ``key=value`` settings.
+
+    Parameters
+    ----------
+    models
+        Names of networks; none: the three of the comparison.
+    settings
+        ``section.key=value``: ``split.folds=10``, ``frame.side_px=300``, ``recipe.thin.neutrophil=0.2``,
+        ``train.epochs=5`` (every model) or ``train.alexnet.epochs=5`` (one).
+    file
+        TOML with the same sections; ``[study]`` holds models, weights, seed and recipe.
+
+    Raises
+    ------
+    UsageError
+        An unknown key, a value of another kind, an unknown network or recipe; all faults of a section together.
+    """
+    given = _read(file)
+    study = given.get("study", {})
+    _known(study, _STUDY_KEYS, "[study]")
+    for text in settings:
+        _set(given, text)
+    names = tuple(models) or tuple(_texts(study.get("models"), "models")) or DEFAULT_MODELS
+    specs = _distinct(names)
+    chosen = named(recipe or str(study.get("recipe", "seeds")))
+    train = given.get("train", {})
+    common = {key: value for key, value in train.items() if not isinstance(value, dict) or key == "augment"}
+    own = _by_model({key: value for key, value in train.items() if key not in common}, specs)
+    defaults = PRESETS[preset]
+    return StudyConfig(
+        preset=preset,
+        seed=_seed(seed if seed is not None else study.get("seed", 7)),
+        models=tuple(spec.name for spec in specs),
+        weights=weights or str(study.get("weights", "auto")),
+        recipe=chosen.with_overrides(_flat(given.get("recipe", {}))),
+        split=_section(SplitConfig, {**defaults.split, **given.get("split", {})}, "split"),
+        frame=_section(FrameSpec, given.get("frame", {}), "frame"),
+        train={
+            spec.name: _section(
+                TrainConfig,
+                _merged(_merged(training(spec, preset), common), own.get(spec.name, {})),
+                f"train.{spec.name}",
+            )
+            for spec in specs
+        },
+    )
+
+
+def _read(file: Path | None) -> dict[str, dict[str, Any]]:
+    if file is None:
+        return {}
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"The configuration {file} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"The configuration {file} is not TOML: {error}.") from error
+    _known(content, SECTIONS, str(file))
+    for name, section in content.items():
+        if not isinstance(section, dict):
+            raise UsageError(f"{file}: {name} should be a section, [{name}].")
+    return content
+
+
+def _set(given: dict[str, dict[str, Any]], text: str) -> None:
+    path, equals, value = text.partition("=")
+    steps = [step.strip() for step in path.split(".")]
+    if not equals or len(steps) < 2 or not all(steps):
+        raise UsageError(f"--set {text}: expected section.key=value.", hint="For example --set train.epochs=5")
+    _known({steps[0]: None}, SECTIONS[1:], f"--set {text}")
+    place: dict[str, Any] = given.setdefault(steps[0], {})
+    for step in steps[1:-1]:
+        place = place.setdefault(step, {})
+        if not isinstance(place, dict):
+            raise UsageError(f"--set {text}: {step} is a value, not a section.")
+    place[steps[-1]] = _value(value.strip())
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _known(given: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    unknown = [key for key in given if key not in set(known)]
+    if unknown:
+        raise UsageError(f"{where}: unknown {', '.join(map(repr, unknown))}.", hint=did_you_mean(unknown[0], known))
+
+
+def _section(kind: type[T], values: Mapping[str, Any], where: str) -> T:
+    _known(values, kind.model_fields, where)
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        raise UsageError(f"{where}: {explain(error)}.") from error
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(both.get(key), dict):
+            both[key] = _merged(both[key], value)
+        else:
+            both[key] = value
+    return both
+
+
+def _flat(section: Mapping[str, Any], prefix: str = "") -> list[str]:
+    lines: list[str] = []
+    for key, value in section.items():
+        if isinstance(value, dict):
+            lines += _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            lines.append(f"{prefix}{key}=[{','.join(map(str, value))}]")
+        else:
+            lines.append(f"{prefix}{key}={str(value).lower() if isinstance(value, bool) else value}")
+    return lines
+
+
+def _by_model(train: Mapping[str, Any], specs: Iterable[NetworkSpec]) -> dict[str, dict[str, Any]]:
+    names = {spec.name for spec in specs}
+    own: dict[str, dict[str, Any]] = {}
+    for key, values in train.items():
+        try:
+            name = resolve(key).name
+        except UsageError:
+            name = key
+        if name not in names:
+            raise UsageError(
+                f"train.{key}: the study has no such model.",
+                hint=did_you_mean(key, {*names, *TrainConfig.model_fields}),
+            )
+        own[name] = values
+    return own
+
+
+def _distinct(names: Iterable[str]) -> tuple[NetworkSpec, ...]:
+    specs = [resolve(name) for name in names]
+    twice = {spec.name for spec in specs if [other.name for other in specs].count(spec.name) > 1}
+    if twice:
+        raise UsageError(f"A model stands twice: {', '.join(sorted(twice))}.")
+    return tuple(specs)
+
+
+def _texts(value: Any, key: str) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise UsageError(f"[study] {key}: expected a list of names, found {value!r}.")
+    return value
+
+
+def _seed(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise UsageError(f"The seed should be a whole number from 0, found {value!r}.")
+    return value

@@ -1,0 +1,95 @@
+"""The study folder: its files by name, one study at a time, and what is removed to start anew."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from buffycoat.errors import OutputError
+from buffycoat.files import output_error
+
+_OURS = (
+    *("study.json", "faults.json", "cleaning.json", "cells.parquet", "splits.parquet"),
+    *("history.csv", "predictions.parquet", "validation.parquet", "results.json", "report.html"),
+)
+_OUR_FOLDERS = ("crops", "explore", "models", "page")
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """Paths of a study's files."""
+
+    path: Path
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    def fold(self, model: str, repeat: int, fold: int) -> Path:
+        """Return the folder of one trained fold."""
+        return self.path / "models" / model / f"r{repeat}f{fold}"
+
+    def card(self, model: str) -> Path:
+        """Return the path of a network's card."""
+        return self.path / "models" / model / "card.json"
+
+    def open(self, *, overwrite: bool) -> None:
+        """Make the folder, or check that it is a study's or empty; with `overwrite` a study in it is removed.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written, or holds files that are no study's.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            probe = self.path / _LOCK
+            probe.touch()
+            found = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
+        except OSError as error:
+            raise output_error(self.path, error) from error
+        foreign = found - set(_OURS) - set(_OUR_FOLDERS)
+        if "study.json" not in found and found and (foreign or not overwrite) and not _begun(found):
+            raise OutputError(
+                f"{self.path} is not empty and holds no study ({', '.join(sorted(found)[:4])}).",
+                hint="Choose an empty or new folder for --out.",
+            )
+        if overwrite:
+            self._clear()
+
+    def _clear(self) -> None:
+        try:
+            for name in _OURS:
+                (self.path / name).unlink(missing_ok=True)
+            for name in _OUR_FOLDERS:
+                if (self.path / name).exists():
+                    shutil.rmtree(self.path / name)
+        except OSError as error:
+            raise output_error(self.path, error) from error
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the folder for this process.
+
+        Raises
+        ------
+        OutputError
+            Another study is running in it.
+        """
+        with (self.path / _LOCK).open("w") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise OutputError(
+                    f"Another study is running in {self.path}.", hint="Wait for it, or choose another --out."
+                ) from error
+            yield
+
+
+def _begun(found: set[str]) -> bool:
+    """Say whether only the first files of a study are here: it was stopped before it wrote study.json."""
+    return found <= {"faults.json", "crops"}

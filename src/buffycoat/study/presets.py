@@ -1,0 +1,58 @@
+"""Three sizes of study, and how each kind of network is trained in them.
+
+The training choices were made on splits drawn with other seeds than a study's default; ``docs/results/training.md``
+says what was tried and what helped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from buffycoat.networks.names import NetworkSpec
+
+Preset = Literal["quick", "standard", "thorough"]
+
+DEFAULT_MODELS = ("resnet18", "tf_efficientnet_lite0", "alexnet")
+"""The three networks of the comparison."""
+
+
+@dataclass(frozen=True)
+class PresetChoices:
+    """What a preset decides; all of it can be changed.
+
+    Attributes
+    ----------
+    title
+        How a report calls the protocol.
+    split
+        Fields of the split.
+    epochs
+        Share of each network's full number of epochs.
+    """
+
+    title: str
+    split: dict[str, Any] = field(default_factory=dict)
+    epochs: float = 1.0
+
+
+PRESETS: dict[Preset, PresetChoices] = {
+    "quick": PresetChoices("one stratified hold-out", {"scheme": "holdout"}, epochs=0.7),
+    "standard": PresetChoices("stratified 5-fold, every cell tested once", {"scheme": "kfold", "folds": 5}),
+    "thorough": PresetChoices("stratified 5-fold, repeated 5 times", {"scheme": "kfold", "folds": 5, "repeats": 5}),
+}
+
+_PRETRAINED: dict[str, Any] = {"epochs": 30, "learning_rate": 1e-3, "frozen_stages": 2}
+_BY_FAMILY: dict[str, dict[str, Any]] = {
+    "efficientnet": _PRETRAINED,
+    "resnet": {"epochs": 50, "learning_rate": 1e-3},
+    "alexnet": {"epochs": 40, "learning_rate": 2e-4, "dropout": 0.3, "clip_norm": 5.0},
+    "other": {"epochs": 30, "learning_rate": 5e-4},
+}
+
+
+def training(spec: NetworkSpec, preset: Preset) -> dict[str, Any]:
+    """Return the fields of the training configuration that this network and preset set apart from the default."""
+    fields = dict(_BY_FAMILY[spec.family])
+    fields["epochs"] = max(1, round(fields["epochs"] * PRESETS[preset].epochs))
+    return fields

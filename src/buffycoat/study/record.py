@@ -1,0 +1,50 @@
+"""``study.json``: what a study was made from and with, and whether a folder holds the same one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from buffycoat.records.documents import DataSummary, Document, FrameSpec
+from buffycoat.study.config import StudyConfig
+
+
+class StudyRecord(Document):
+    """All it takes to repeat a study."""
+
+    schema_version: int = 1
+    name: str
+    data: DataSummary
+    preset: str
+    protocol: str
+    seed: int
+    models: tuple[str, ...]
+    classes: tuple[str, ...]
+    frame: FrameSpec
+    recipe: str
+    config: StudyConfig
+    versions: dict[str, str]
+    threads: int
+    precision: dict[str, str]
+    command: str
+
+    def differences(self, config: StudyConfig, content_hash: str) -> list[str]:
+        """Return in words what sets another configuration and data apart from this study's; empty: nothing."""
+        mine, other = _leaves(self.config.model_dump(mode="json")), _leaves(config.model_dump(mode="json"))
+        found = [
+            f"{key}: {mine.get(key, 'not set')} there, {other.get(key, 'not set')} asked for"
+            for key in sorted(mine.keys() | other.keys())
+            if mine.get(key) != other.get(key)
+        ]
+        if content_hash != self.data.content_hash:
+            found.insert(0, "the data are others, or have changed")
+        return found
+
+
+def _leaves(value: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {
+            key: leaf
+            for name, part in value.items()
+            for key, leaf in _leaves(part, f"{path}.{name}" if path else str(name)).items()
+        }
+    return {path: value}

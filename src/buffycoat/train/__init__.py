@@ -1,0 +1,1 @@
+"""Training: cached crops in, held-out predictions, history and weights out."""
