@@ -139,6 +139,7 @@ def show(
 
 
 def _show(data: DataSet, *, every_fault: bool) -> None:
+    from rich.markup import escape
     from rich.table import Table
 
     out = results()
@@ -152,7 +153,7 @@ def _show(data: DataSet, *, every_fault: bool) -> None:
     table.add_column("rows", justify="right", footer=f"{total:,}")
     table.add_column("share", justify="right")
     for label, n in counts.items():
-        table.add_row(label, f"{n:,}", f"{n / total:.1%}")
+        table.add_row(escape(label), f"{n:,}", f"{n / total:.1%}")
     out.print(table)
     groups = data.cells.get_column("group").n_unique()
     out.print(f"{groups:,} groups in {data.cells.height:,} rows (rows of one group are never parted by a split).")

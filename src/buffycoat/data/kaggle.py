@@ -7,7 +7,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import polars as pl
 
@@ -226,7 +226,16 @@ def _remembered(
 def _match(rows: Sequence[Row], root: Path, originals: Path | None, on_progress: Progress | None) -> dict[str, str]:
     from buffycoat.data.sources import cluster, match_sources
 
-    table = None if originals is None else bccd.read(originals).cells.drop_nulls("image")
+    if originals is None:
+        # the sources first, where they are at hand: a field then goes by the name of a picture that is whole
+        images = sorted((row.image or "" for row in rows), key=lambda image: not image.startswith("TEST_SIMPLE/"))
+        places = cluster([root / image for image in images], on_progress=on_progress)
+        return {
+            image: PurePosixPath(images[place]).with_suffix("").as_posix()
+            for image, place in zip(images, places, strict=True)
+            if place is not None
+        }
+    table = bccd.read(originals).cells.drop_nulls("image")
     done = 0
 
     def report(here: int, _of: int) -> None:
@@ -235,21 +244,14 @@ def _match(rows: Sequence[Row], root: Path, originals: Path | None, on_progress:
 
     found: dict[str, str] = {}
     for label in taxonomy.order(row.label or "" for row in rows):
-        # the sources first, where they are at hand: every field then begins with a picture that is whole
-        images = sorted(
-            (row.image or "" for row in rows if row.label == label), key=lambda image: "TEST_SIMPLE/" not in image
+        images = [row.image or "" for row in rows if row.label == label]
+        alike = table.filter((pl.col("label") == label) & (pl.col("label_count") == 1))
+        places = match_sources(
+            [root / image for image in images],
+            [originals / image for image in alike.get_column("image")],
+            on_progress=report,
         )
-        paths = [root / image for image in images]
-        if table is None or originals is None:
-            for image, place in zip(images, cluster(paths, on_progress=report), strict=True):
-                if place is not None:
-                    found[image] = str(Path(images[place]).with_suffix("").as_posix())
-        else:
-            alike = table.filter((pl.col("label") == label) & (pl.col("label_count") == 1))
-            places = match_sources(
-                paths, [originals / image for image in alike.get_column("image")], on_progress=report
-            )
-            groups = alike.get_column("group").to_list()
-            found |= {image: groups[place] for image, place in zip(images, places, strict=True) if place is not None}
+        groups = alike.get_column("group").to_list()
+        found |= {image: groups[place] for image, place in zip(images, places, strict=True) if place is not None}
         done += len(images)
     return found

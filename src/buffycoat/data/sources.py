@@ -36,7 +36,10 @@ _LEAST_OVERLAP_PX = 3000
 _BATCH = 64
 _HAMMING_MOST = 70
 _RATIO = 0.85
-_VOTERS = 80
+_TRIES = 40
+_JOIN_VOTES = 3
+_VOTERS = 40  # of a copy
+_CANDIDATES = 200  # of a known picture, as it is and mirrored
 
 
 @dataclass(slots=True)
@@ -47,7 +50,6 @@ class _Picture:
     valid: NDArray[np.uint8]
     points: NDArray[np.float32]
     features: NDArray[np.uint8]
-    strengths: NDArray[np.float32]
     mirrored_points: NDArray[np.float32]
     mirrored_features: NDArray[np.uint8]
     colours: NDArray[np.float32]
@@ -83,21 +85,40 @@ def cluster(copies: Sequence[Path], *, on_progress: Callable[[int, int], None] |
     """
     leaders: list[_Picture | None] = []
     places: list[int] = []
+    votes = _Votes(leaders)
     report = on_progress or (lambda _done, _total: None)
-    found: list[int | None] = []
+    found: list[int | None] = []  # the leader of each
     for start, pictures in _prepared(copies):
         for offset, picture in enumerate(pictures):
-            if picture is None:
-                found.append(None)
-                continue
-            leader = _best(picture, leaders)
-            if leader is None:
-                leaders.append(picture)
-                places.append(start + offset)
-                leader = len(leaders) - 1
-            found.append(places[leader])
+            leader = None
+            if picture is not None:
+                leader = _best(picture, leaders, votes.count(picture), most=_TRIES)
+                if leader is None:
+                    leader = len(leaders)
+                    leaders.append(picture)
+                    places.append(start + offset)
+                    votes = _Votes(leaders)
+            found.append(leader)
         report(start + len(pictures), len(copies))
-    return found
+    first = _joined(leaders, votes)
+    return [None if leader is None else places[first[leader]] for leader in found]
+
+
+def _joined(leaders: Sequence[_Picture | None], votes: _Votes) -> list[int]:
+    """Return for each leader the first of those it is joined with: their fields overlap on the slide.
+
+    A copy that shows both could have gone to either, so copies of one field may lie under both names.
+    """
+    first = list(range(len(leaders)))
+    for place, picture in enumerate(leaders):
+        if picture is None:
+            continue
+        for other in np.flatnonzero(votes.count(picture) >= _JOIN_VOTES).tolist():
+            near = leaders[other]
+            if first[other] != first[place] and near is not None and overlap(near, picture) >= SAME_FROM:
+                low, high = sorted((first[other], first[place]))
+                first = [low if leader == high else leader for leader in first]
+    return first
 
 
 def _prepared(paths: Sequence[Path]) -> Iterator[tuple[int, list[_Picture | None]]]:
@@ -117,8 +138,8 @@ def _prepare(path: Path) -> _Picture | None:
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     valid = cv2.morphologyEx((grey > 12).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     inner = cv2.erode(valid, np.ones((9, 9), np.uint8), borderValue=1)
-    points, features, strengths = _detect(grey, inner)
-    mirrored_points, mirrored_features, _ = _detect(
+    points, features = _detect(grey, inner)
+    mirrored_points, mirrored_features = _detect(
         np.ascontiguousarray(grey[:, ::-1]), np.ascontiguousarray(inner[:, ::-1])
     )
     pixels = rgb[inner.astype(bool)] >> 5
@@ -129,22 +150,22 @@ def _prepare(path: Path) -> _Picture | None:
         valid=np.asarray(inner, np.uint8),
         points=points,
         features=features,
-        strengths=strengths,
         mirrored_points=mirrored_points,
         mirrored_features=mirrored_features,
         colours=colours / max(float(colours.sum()), 1.0),
     )
 
 
-def _detect(grey: Any, mask: Any) -> tuple[NDArray[np.float32], NDArray[np.uint8], NDArray[np.float32]]:
+def _detect(grey: Any, mask: Any) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return the point features, strongest first: places (N, 2) and bit strings (N, 32)."""
     orb = cv2.ORB_create(  # type: ignore[attr-defined]
         _FEATURES, scaleFactor=1.2, nlevels=2, edgeThreshold=15, patchSize=31, fastThreshold=6
     )
     points, features = orb.detectAndCompute(grey, mask * 255)
     if features is None:
-        return np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8), np.zeros(0, np.float32)
-    strengths = np.array([point.response for point in points], np.float32)
-    return np.array([point.pt for point in points], np.float32), features, strengths
+        return np.zeros((0, 2), np.float32), np.zeros((0, 32), np.uint8)
+    order = np.argsort([-point.response for point in points], kind="stable")
+    return np.array([point.pt for point in points], np.float32)[order], np.asarray(features, np.uint8)[order]
 
 
 class _Votes:
@@ -155,29 +176,35 @@ class _Votes:
         owners = [np.zeros(0, np.int64)]
         for place, picture in enumerate(known):
             if picture is not None:
-                features += [picture.features, picture.mirrored_features]
-                owners.append(np.full(len(picture.features) + len(picture.mirrored_features), place))
+                electing = [picture.features[:_CANDIDATES], picture.mirrored_features[:_CANDIDATES]]
+                features += electing
+                owners.append(np.full(sum(map(len, electing)), place))
         self._features = np.concatenate(features)
         self._owners = np.concatenate(owners)
         self._known = len(known)
 
     def count(self, picture: _Picture) -> NDArray[np.int64]:
         """Return the votes, shape (known,)."""
-        strongest = picture.features[np.argsort(-picture.strengths)[:_VOTERS]]
+        strongest = picture.features[:_VOTERS]
         if not len(strongest) or not len(self._features):
             return np.zeros(self._known, np.int64)
         _, nearest = cv2.batchDistance(strongest, self._features, cv2.CV_32S, normType=cv2.NORM_HAMMING, K=1)
         return np.bincount(self._owners[nearest[:, 0]], minlength=self._known)
 
 
-def _best(picture: _Picture, known: Sequence[_Picture | None], votes: NDArray[np.int64] | None = None) -> int | None:
-    """Return the first of `known`, most votes and likest colours first, that lies over the picture."""
+def _best(
+    picture: _Picture, known: Sequence[_Picture | None], votes: NDArray[np.int64], *, most: int | None = None
+) -> int | None:
+    """Return the first of `known`, most votes and likest colours first, that lies over the picture.
+
+    `most` limits how many are tried; by default all are.
+    """
     order = sorted(
-        (0 if votes is None else -int(votes[place]), float(np.abs(other.colours - picture.colours).sum()), place)
+        (-int(votes[place]), float(np.abs(other.colours - picture.colours).sum()), place)
         for place, other in enumerate(known)
         if other is not None
     )
-    for _, _, place in order:
+    for _, _, place in order[:most]:
         other = known[place]
         if other is not None and overlap(other, picture) >= SAME_FROM:
             return place
