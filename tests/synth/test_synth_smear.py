@@ -119,7 +119,7 @@ def _cytoplasm(name: str) -> NDArray[np.float64]:
 def test_eosinophil_cytoplasm_is_redder_than_neutrophil_cytoplasm() -> None:
     # Eosin takes green light and leaves the red.
     eosin = {name: float(np.median(d[:, 1] - d[:, 0])) for name in CLASS_NAMES for d in [_cytoplasm(name)]}
-    assert eosin["eosinophil"] > eosin["neutrophil"] + 0.05
+    assert eosin["eosinophil"] > eosin["neutrophil"] + 0.03
     assert eosin["neutrophil"] > eosin["monocyte"]
 
 
@@ -205,7 +205,9 @@ def test_measured_features_tell_the_types_apart_far_better_than_chance() -> None
 def test_stain_and_focus_vary_from_field_to_field() -> None:
     fields = [s for smears in _gallery().values() for s in smears]
     light = [np.percentile(s.rgb[..., 1], 92) for s in fields]
-    sharp = [cv2.Laplacian(cv2.GaussianBlur(s.rgb[..., 1], (0, 0), 1.0), cv2.CV_32F).std() for s in fields]
+    # The steepest nuclear edges; the noise of the sensor is smoothed away before.
+    slopes = [cv2.Sobel(cv2.GaussianBlur(s.rgb[..., 0], (0, 0), 1.0), cv2.CV_32F, 1, 0) for s in fields]
+    sharp = [np.percentile(np.abs(slope), 99.5) for slope in slopes]
     assert np.std(light) > 1
     assert np.percentile(sharp, 95) > 1.4 * np.percentile(sharp, 5)
 

@@ -87,7 +87,7 @@ def lymphocyte(rng: np.random.Generator, patch: Patch, radius: float) -> Field:
     """Draw a round nucleus nearly as large as the cell, slightly dented now and then."""
     bent = _bent(rng, patch, radius * 0.035, radius * 0.7)
     large = radius > LARGE_LYMPHOCYTE_PX  # large lymphocytes have room for cytoplasm, and look like monocytes
-    share = rng.uniform(0.60, 0.80) if large else 0.80 + 0.15 * rng.beta(1.6, 1.4)
+    share = rng.uniform(0.66, 0.82) if large else 0.80 + 0.15 * rng.beta(1.6, 1.4)
     off = radius * (1 - share) * rng.uniform(0.2, 0.85)
     turn = rng.uniform(0, 2 * np.pi)
     at = (float(off * np.cos(turn)), float(off * np.sin(turn)))

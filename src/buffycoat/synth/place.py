@@ -102,15 +102,18 @@ def red_cells(rng: np.random.Generator, leukocytes: list[Disc], width: int, heig
     return laid
 
 
-def platelets(rng: np.random.Generator, leukocytes: list[Disc], width: int, height: int) -> list[Disc]:
-    """Return the platelets: none to a few, sometimes in a small group."""
+def platelets(
+    rng: np.random.Generator, leukocytes: list[Disc], reds: list[Disc], width: int, height: int
+) -> list[Disc]:
+    """Return the platelets: none to a few, sometimes in a small group, seldom on a red cell."""
     laid: list[Disc] = []
-    for _ in range(int(rng.poisson(1.5 * width * height / (640 * 480)))):
+    for _ in range(int(rng.poisson(2.2 * width * height / (640 * 480)))):
         x, y = float(rng.uniform(0, width)), float(rng.uniform(0, height))
         for _ in range(1 if rng.random() < 0.8 else int(rng.integers(2, 5))):
             spot = (x + float(rng.normal(0, 16)), y + float(rng.normal(0, 16)))
             radius = float(rng.uniform(7.5, 17.5))
-            if _room(spot, radius, leukocytes, 1.02) and _room(spot, radius, laid, 0.8):
+            free = _room(spot, radius, reds, 0.85) or rng.random() < 0.15
+            if free and _room(spot, radius, leukocytes, 1.02) and _room(spot, radius, laid, 0.8):
                 laid.append((spot, radius))
     return laid
 

@@ -51,10 +51,10 @@ def _shape(rng: np.random.Generator, patch: Patch, radius: float) -> tuple[Field
     u, v = patch.x * cos + patch.y * sin, patch.y * cos - patch.x * sin
     kind = rng.random()
     stretch = np.float32(np.sqrt(rng.uniform(1.2, 1.55) if kind < 0.16 else rng.uniform(1.0, 1.16)))
-    if kind > 0.97:  # a tear: one end drawn out
+    if kind > 0.98:  # a tear: one end drawn out
         pull = ramp(u, -0.5 * radius, 1.5 * radius)
         v = v * (1 + np.float32(1.1) * pull)
-        u = u * (1 - np.float32(0.35) * pull)
+        u = u * (1 - np.float32(0.17) * pull)
     bend, scale = np.float32(radius * rng.uniform(0.02, 0.055)), radius * 1.0
     u = u / stretch + bend * smooth_noise(rng, patch.shape, scale)
     v = v * stretch + bend * smooth_noise(rng, patch.shape, scale)

@@ -99,8 +99,10 @@ def draw_field(
 
     hollow_share = rng.beta(1.3, 0.9)
     thickness = np.zeros((height, width), dtype=np.float32)
-    for centre, radius in place.red_cells(rng, list(zip(centres, radii, strict=True)), width, height):
-        patch = Patch.around(centre, radius * 1.42)
+    white = list(zip(centres, radii, strict=True))
+    reds = place.red_cells(rng, white, width, height)
+    for centre, radius in reds:
+        patch = Patch.around(centre, radius * 1.52)
         windows = patch.windows(height, width)
         if windows is not None:
             thickness[windows[0]] += red_cell(rng, patch, radius, hollow_share)[windows[1]]
@@ -108,7 +110,7 @@ def draw_field(
     thickness *= np.float32(1.38) / (1 + np.float32(0.44) * np.maximum(thickness, 0))
     density = tint(thickness, stain.red_cell)
 
-    for centre, radius in place.platelets(rng, list(zip(centres, radii, strict=True)), width, height):
+    for centre, radius in place.platelets(rng, white, reds, width, height):
         patch = Patch.around(centre, radius * 1.9)
         windows = patch.windows(height, width)
         if windows is not None:

@@ -53,6 +53,6 @@ def draw_stain(rng: np.random.Generator) -> Stain:
         lilac=density(0.16, 0.30, 0.04, azure),
         eosin=density(0.07, 0.46, 0.33 - 0.17 * violet, eosin),
         blue_black=density(0.84, 1.10, 0.22, azure),
-        sky_blue=density(0.38, 0.25, -0.03, azure),
+        sky_blue=density(0.32, 0.23, 0.01, azure),
         grey_blue=density(0.29, 0.28, 0.05, azure),
     )
