@@ -67,8 +67,9 @@ def test_one_cell_is_one_leukocyte(lobes: tuple[tuple[int, int], ...], lobe: int
         np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8),  # noise
         np.repeat(red_cells()[..., :1], 3, axis=2),  # a grey photograph holds no stain to go by
         np.zeros((3, 3, 3), np.uint8),
+        np.full((4000, 20, 3), NUCLEUS, np.uint8),
     ],
-    ids=["empty", "red", "crowded", "platelets", "clump", "white", "black", "purple", "noise", "grey", "tiny"],
+    ids=["empty", "red", "crowded", "platelets", "clump", "white", "black", "purple", "noise", "grey", "tiny", "strip"],
 )
 def test_a_field_without_a_leukocyte_gives_none(field: Rgb) -> None:
     assert find_leukocytes(field) == []

@@ -1,4 +1,4 @@
-"""The crops of a study, made once and kept as one memory-mapped array: epochs never decode a JPEG again."""
+"""Making the crops of a study, once: epochs never decode a JPEG again."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import json
 import logging
 import shutil
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from buffycoat.errors import BuffycoatError, DataError, ImageError, OutputError
+from buffycoat.errors import DataError, ImageError, OutputError
 from buffycoat.files import output_error
+from buffycoat.imaging.crop_store import INDEX, JOURNAL, PIXELS, CropStore
 from buffycoat.imaging.decode import read_image
 from buffycoat.imaging.find import Box
+from buffycoat.imaging.folder_lock import alone_in
 from buffycoat.imaging.frame import frame
 from buffycoat.imaging.journal import Journal, JournalError
 from buffycoat.records.documents import FrameSpec
@@ -29,26 +29,10 @@ from buffycoat.settings import usable_cores
 
 _VERSION = 1  # raised whenever decoding, finding or framing gives other pixels: older stores are then made anew
 _CHUNK = 64  # crops per line of the journal: what an interruption can cost
-_PIXELS = "images.u8"
-_JOURNAL = "journal.jsonl"
-_LOCK = "lock"
+
+__all__ = ["INDEX", "CropItem", "CropStore", "build_crops", "fingerprint"]
 
 _logger = logging.getLogger("buffycoat")
-
-INDEX: dict[str, pl.DataType] = {
-    "cell_id": pl.String(),
-    "row": pl.Int32(),
-    "framing": pl.String(),
-    "found": pl.Int32(),
-    "x0": pl.Int32(),
-    "y0": pl.Int32(),
-    "x1": pl.Int32(),
-    "y1": pl.Int32(),
-    "fault": pl.String(),
-}
-"""Columns of :attr:`CropStore.index`, one row per item: ``row`` of its crop in ``images`` (null: no crop),
-``framing`` ("cell", "whole", "boxed" or "none"), leukocytes ``found``, the crop's box in the field (px), and the
-``fault`` of an image that could not be read (null: none)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,68 +42,6 @@ class CropItem:
     cell_id: str
     path: Path
     box: Box | None = None
-
-
-class CropStore:
-    """Crops on disk; nothing is read before it is asked for.
-
-    Attributes
-    ----------
-    images
-        uint8 (N, S, S, 3) RGB, memory-mapped read-only; one place per item, all zero where there is no crop.
-    index
-        One row per item, in the order given; see :data:`INDEX`.
-    folder
-        Where the store lives.
-    """
-
-    def __init__(self, folder: Path, images: NDArray[np.uint8], index: pl.DataFrame) -> None:
-        self.folder = folder
-        self.images = images
-        self.index = index
-        self._rows = dict(zip(index["cell_id"], index["row"], strict=True))
-
-    @classmethod
-    def open(cls, folder: Path) -> CropStore:
-        """Open a finished store. Its pixels are not checked: :func:`build_crops` does that.
-
-        Raises
-        ------
-        DataError
-            There is no finished store in the folder, or it is damaged.
-        """
-        hint = "Run the same study again: what is missing or damaged is made anew."
-        try:
-            journal = Journal.read(folder / _JOURNAL)
-        except JournalError as error:
-            raise DataError(f"{folder} holds no crops: {error.what}.", hint=hint) from error
-        n, side = int(journal.header["n"]), int(journal.header["side_px"])
-        missing = [chunk for chunk in range(_chunks(n)) if chunk not in journal.chunks]
-        if missing:
-            raise DataError(f"The crops in {folder} are unfinished or damaged.", hint=hint)
-        pixels = folder / _PIXELS
-        if n and (not pixels.is_file() or pixels.stat().st_size != n * side * side * 3):
-            raise DataError(f"{pixels} is missing or of another size than its journal says.", hint=hint)
-        shape = (n, side, side, 3)
-        images = np.memmap(pixels, np.uint8, "r", shape=shape) if n else np.zeros(shape, np.uint8)
-        records = [record for chunk in range(_chunks(n)) for record in journal.chunks[chunk]["records"]]
-        return cls(folder, images, pl.DataFrame(records, schema=INDEX, orient="row"))
-
-    def rows(self, cell_ids: Iterable[str]) -> NDArray[np.int64]:
-        """Return the rows of these cells in ``images``, in the order given.
-
-        Raises
-        ------
-        DataError
-            A cell is unknown or has no crop; the first few are named.
-        """
-        wanted = list(cell_ids)
-        rows = [self._rows.get(cell_id) for cell_id in wanted]
-        lacking = [cell_id for cell_id, row in zip(wanted, rows, strict=True) if row is None]
-        if lacking:
-            shown = ", ".join(lacking[:5]) + (", …" if len(lacking) > 5 else "")
-            raise DataError(f"{len(lacking)} of {len(wanted)} cells have no crop: {shown}.")
-        return np.array(rows, np.int64)
 
 
 def build_crops(
@@ -158,7 +80,7 @@ def build_crops(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error
-    with _alone(folder):
+    with alone_in(folder):
         journal = _resume(items, spec, folder)
         todo = [chunk for chunk in range(_chunks(len(items))) if chunk not in journal.chunks]
         if todo:
@@ -170,7 +92,7 @@ def build_crops(
 
 def _resume(items: Sequence[CropItem], spec: FrameSpec, folder: Path) -> Journal:
     """Return the journal of what is done and sound; a new one when the store is of something else."""
-    path, pixels = folder / _JOURNAL, folder / _PIXELS
+    path, pixels = folder / JOURNAL, folder / PIXELS
     header = {
         "version": _VERSION,
         "n": len(items),
@@ -218,7 +140,7 @@ def _build(
 ) -> None:
     side = spec.stored_px
     crop_bytes = side * side * 3
-    path = folder / _PIXELS
+    path = folder / PIXELS
     done = sum(len(entry["records"]) for entry in journal.chunks.values())
     try:
         _refuse_full(folder, len(todo) * _CHUNK * crop_bytes)
@@ -298,30 +220,3 @@ def _refuse_full(folder: Path, needed: int) -> None:
             f"cannot write {folder}: the crops need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free",
             hint="Free some room, or choose another --out.",
         )
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the store's lock; it falls with the process, however that ends."""
-    path = folder / _LOCK
-    try:
-        with path.open("ab") as stream:
-            _lock(stream, folder)
-            yield
-    except BuffycoatError:
-        raise
-    except OSError as error:
-        raise output_error(path, error) from error
-
-
-def _lock(stream: IO[bytes], folder: Path) -> None:
-    try:
-        import fcntl
-    except ImportError:
-        return
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise OutputError(
-            f"{folder} is being written by another process", hint="Wait for it to end, or choose another --out."
-        ) from error

@@ -79,8 +79,8 @@ def find_leukocytes(rgb: NDArray[np.uint8], *, working_width_px: int = WORKING_W
     by size and shape.
     """
     height, width = rgb.shape[:2]
-    if min(height, width) < 16:
-        return []
+    if min(height, width) < 16 or max(height, width) > 8 * min(height, width):
+        return []  # a speck or a strip, not a field
     small = working_copy(rgb, working_width_px)
     empty = background(small)
     stain = nuclear_stain(small, empty)
