@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from buffycoat.data import bccd
@@ -99,16 +99,18 @@ def test_an_image_without_a_row_is_named(tmp_path: Path) -> None:
 
 def test_of_repeated_rows_one_is_used_and_of_contradicting_ones_none(tmp_path: Path) -> None:
     table = b",Image,Category\n,0,NEUTROPHIL\n,0,neutrophil\n,1,MONOCYTE\n,1,EOSINOPHIL\n,2,EOSINOPHIL"
-    cells = load(str(make(tmp_path, table))).cells
+    data = load(str(make(tmp_path, table + b"\n,3,LYMPHOCYTE")))
+    cells = data.cells
     assert cells.get_column("cell_id").to_list() == [
         "BloodImage_00000",
         "BloodImage_00000#2",
         "BloodImage_00001",
         "BloodImage_00001#2",
         "BloodImage_00002",
+        "BloodImage_00003",
     ]
-    usable = cells.filter(pl.col("image").is_not_null() & pl.col("label").is_not_null())
-    assert usable.get_column("cell_id").to_list() == ["BloodImage_00000", "BloodImage_00002"]
+    assert cells.get_column("excluded_by").to_list() == [None, "repeated", "contradicted", "contradicted", None, None]
+    assert data.counts() == {"neutrophil": 1, "eosinophil": 1, "lymphocyte": 1, "left out": 3}
     assert cells.get_column("group").to_list()[1] == "BloodImage_00000"
 
 
@@ -133,6 +135,7 @@ def test_a_table_that_cannot_be_used(tmp_path: Path, table: bytes, said: str) ->
     assert said in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(["a", "b", "a#2", "a#3", "b#2"]), max_size=20))
 def test_numbered_names_are_unique_and_the_first_keeps_its_own(names: list[str]) -> None:
     unique = number_repeats(names)
@@ -140,6 +143,7 @@ def test_numbered_names_are_unique_and_the_first_keeps_its_own(names: list[str])
     assert all(unique[names.index(name)] == name for name in names)
 
 
+@settings(deadline=None)
 @given(st.lists(st.from_regex(r"[ab]/[xy]\.(jpg|png)", fullmatch=True), unique=True))
 def test_stems_of_different_images_differ(images: list[str]) -> None:
     assert len(set(stems(images))) == len(images)

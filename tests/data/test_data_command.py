@@ -86,6 +86,12 @@ def test_list_finds_the_real_set(run: object, real_data: Path) -> None:
     assert "dataset-master/dataset-master" in call(run, "list", "--data-dir", str(real_data))
 
 
+@pytest.mark.real
+def test_fetch_is_content_with_what_is_here(run: object, real_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUFFYCOAT_DATA", str(real_data))
+    assert "complete and checked" in call(run, "fetch", "bccd")
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "said"),
     [

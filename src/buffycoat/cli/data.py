@@ -98,9 +98,16 @@ def fetch(
         return
     if name != bccd.NAME:
         raise UsageError(f"There is no set {name!r} to fetch.", hint=did_you_mean(name, named.NAMES))
+    places = [] if data_dir else [place for place in named.find_bccd() if not place.missing]
+    manifest = read_manifest(bccd.NAME)
+    if places and manifest.different(places[0].root):
+        places = []  # somebody's own version: fetch the published one beside it
+    if places and not manifest.missing(places[0].root):
+        results().print(f"{name} is here, complete and checked: {places[0].root}", soft_wrap=True, markup=False)
+        return
     with counting("Fetching", quiet=quiet) as move:
         root, fetched = named.fetch_bccd(data_dir, on_progress=move)
-    total = len(read_manifest(bccd.NAME).files)
+    total = len(manifest.files)
     results().print(
         f"{name} is here, complete and checked: {root} ({fetched} files fetched, {total - fetched} were right already)",
         soft_wrap=True,

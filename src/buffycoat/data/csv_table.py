@@ -13,7 +13,7 @@ from buffycoat.data.dataset import DataSet, cells_table
 from buffycoat.data.folders import SPLITS
 from buffycoat.data.identical import join_identical
 from buffycoat.data.labels import read_label
-from buffycoat.data.rows import Box, Row, number_repeats, settle_repeats, stems
+from buffycoat.data.rows import BAD_BOX, Box, Row, number_repeats, settle_repeats, stems
 from buffycoat.errors import DataError
 from buffycoat.records.documents import Fault
 from buffycoat.records.tables import BOX
@@ -102,10 +102,11 @@ def _row(record: Mapping[str, str], root: Path, source: str, *, boxed: bool) -> 
     if record.get(""):
         problems.append((f"more columns than the header names: {record['']!r}", "what is beyond is not read"))
     box: Box | None = None
+    wrong: str | None = None
     if boxed:
         box, wrong = _box([record.get(name, "").strip() for name in BOX])
         if wrong:
-            problems.append((wrong, "the box is not used; the cell is looked for"))
+            problems.append((wrong, "left out: which cell is meant cannot be known"))
     split = record.get("split", "").strip().casefold()
     if split and split not in SPLITS:
         problems.append((f"split should be train or test, found {split!r}", "read as not given"))
@@ -118,6 +119,7 @@ def _row(record: Mapping[str, str], root: Path, source: str, *, boxed: bool) -> 
         group=record.get("group", "").strip(),
         box=box,
         given_split=SPLITS.get(split),
+        excluded_by=BAD_BOX if wrong else None,
     )
     row.cell_id = image or written.replace("\\", "/") or source
     return row, problems

@@ -71,9 +71,11 @@ class DataSet:
         """Return how many rows with an image name one cell of each label, in the project's order.
 
         Rows that name two cells or more follow under ``"two cells"``, those that name none under
-        ``"unlabelled"``, and rows without an image under ``"no image"``; together they are all the rows.
+        ``"unlabelled"``, rows that repeat or contradict others or have a bad box under ``"left out"``, and rows
+        without an image under ``"no image"``; together they are all the rows.
         """
-        there = self.cells.filter(pl.col("image").is_not_null())
+        with_image = self.cells.filter(pl.col("image").is_not_null())
+        there = with_image.filter(pl.col("excluded_by").is_null())
         single = there.filter(pl.col("label").is_not_null() & (pl.col("label_count") == 1))
         found = dict(single.group_by("label").len().iter_rows())
         counts = {name: int(found[name]) for name in taxonomy.order(found)}
@@ -81,13 +83,14 @@ class DataSet:
         rest = {
             "two cells": several,
             "unlabelled": there.height - single.height - several,
-            "no image": self.cells.height - there.height,
+            "left out": with_image.height - there.height,
+            "no image": self.cells.height - with_image.height,
         }
         return counts | {name: n for name, n in rest.items() if n}
 
 
 def cells_table(rows: Sequence[Row], *, given_split: bool = False) -> pl.DataFrame:
-    """Return the rows as the table of cells, ``excluded_by`` and ``fold`` still empty.
+    """Return the rows as the table of cells; ``excluded_by`` says which reading left out, ``fold`` is still empty.
 
     Raises
     ------
@@ -104,7 +107,7 @@ def cells_table(rows: Sequence[Row], *, given_split: bool = False) -> pl.DataFra
         "label_count": [row.label_count for row in rows],
         "group": [row.group for row in rows],
         "source": [row.source for row in rows],
-        "excluded_by": [None] * len(rows),
+        "excluded_by": [row.excluded_by for row in rows],
         "fold": [None] * len(rows),
     }
     schema = dict(CELLS)

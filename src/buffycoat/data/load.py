@@ -52,7 +52,12 @@ def load(
     if not there:
         raise _unknown(what, path)
     data = _read_file(path) if is_file else _read_folder(path, on_progress)
-    labels = data.cells.filter(pl.col("image").is_not_null()).get_column("label").drop_nulls().unique()
+    labels = (
+        data.cells.filter(pl.col("image").is_not_null() & pl.col("excluded_by").is_null())
+        .get_column("label")
+        .drop_nulls()
+        .unique()
+    )
     if len(labels) == 0:
         raise DataError(f"{path} holds no image with a label.")
     if len(labels) == 1:

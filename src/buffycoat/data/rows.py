@@ -26,6 +26,13 @@ class Row:
     group: str = ""
     box: Box | None = None
     given_split: str | None = None
+    excluded_by: str | None = None
+
+
+REPEATED = "repeated"
+CONTRADICTED = "contradicted"
+BAD_BOX = "bad-box"
+"""Why reading leaves a row out: what it writes into ``excluded_by``. The row stays in the table."""
 
 
 def stems(images: Sequence[str]) -> list[str]:
@@ -71,12 +78,12 @@ def number_repeats(names: Sequence[str]) -> list[str]:
 def settle_repeats(rows: Sequence[Row]) -> list[Fault]:
     """Settle rows that speak of one and the same cell (same image, same box or none); return what was found.
 
-    Where they agree the first is used and the others lose their image; where they contradict each other
-    none is used, for nobody can know which is right.
+    Where they agree the others are left out for the first; where they contradict each other all are left out,
+    for nobody can know which is right.
     """
     together: defaultdict[tuple[str, Box | None], list[Row]] = defaultdict(list)
     for row in rows:
-        if row.image is not None:
+        if row.image is not None and row.excluded_by is None:
             together[row.image, row.box].append(row)
     faults = []
     for (image, _), same in together.items():
@@ -87,7 +94,7 @@ def settle_repeats(rows: Sequence[Row]) -> list[Fault]:
         for row in same[1:]:
             file, line = _place(row.source)
             if agreed:
-                row.image = None
+                row.excluded_by = REPEATED
                 faults.append(
                     Fault(
                         file=file,
@@ -107,7 +114,7 @@ def settle_repeats(rows: Sequence[Row]) -> list[Fault]:
                 )
         if not agreed:
             for row in same:
-                row.label, row.label_count = None, 0
+                row.excluded_by = CONTRADICTED
     return faults
 
 
