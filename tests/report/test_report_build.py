@@ -140,8 +140,36 @@ def test_pairs_table_holds_the_numbers_of_results_json(study: Path) -> None:
     (pair,) = results_of(study).comparisons
     rows = reader(study).table("The pairs")
     verdict = "settled" if pair.settled else "not settled"
+    assert (pair.difference.value or 0) > 0  # the better model is first already, so nothing is turned round
     assert rows[1][2:5] == [str(pair.first_only_right), str(pair.second_only_right), shown(pair.difference)]
     assert rows[1][5].endswith(f" {verdict}")
+
+
+def test_better_model_of_a_pair_comes_first(study: Path, tmp_path: Path) -> None:
+    folder = copy_of(study, tmp_path / "study")
+    results = results_of(folder)
+    (pair,) = results.comparisons
+    assert pair.difference.value is not None
+    assert pair.difference.interval.low is not None
+    assert pair.difference.interval.high is not None
+    limits = {"low": -pair.difference.interval.high, "high": -pair.difference.interval.low}
+    turned = pair.model_copy(
+        update={
+            "first": pair.second,
+            "second": pair.first,
+            "first_only_right": pair.second_only_right,
+            "second_only_right": pair.first_only_right,
+            "difference": pair.difference.model_copy(
+                update={
+                    "value": -pair.difference.value,
+                    "interval": pair.difference.interval.model_copy(update=limits),
+                }
+            ),
+        }
+    )
+    results.model_copy(update={"comparisons": (turned,)}).write(folder / "results.json")
+    build(folder)
+    assert reader(folder).table("The pairs") == reader(study).table("The pairs")
 
 
 def test_class_tables_hold_the_numbers_of_results_json_and_undefined_is_no_nought(study: Path) -> None:

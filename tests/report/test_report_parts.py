@@ -236,7 +236,7 @@ def test_drawings_of_any_number_of_classes_and_models_are_whole(classes: int) ->
     for drawing in (
         accuracy_forest(study),
         sensitivity_forest(study),
-        difference_forest(pairs, {}, "m0"),
+        difference_forest(pairs, {}),
         before_after(dict.fromkeys(names, 3), {}, "Rows"),
         confusion_matrix(models[0].confusion, names, "X"),
     ):

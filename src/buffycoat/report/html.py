@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,8 +12,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from buffycoat import __version__
@@ -54,7 +56,6 @@ def render_html(study: Study) -> str:
         "number": numbering(),
         "synthetic": study.synthetic,
         "title": views.title(study),
-        "unbroken_title": views.title(study).replace("-", "\N{NON-BREAKING HYPHEN}"),
         "opening": views.opening(study),
         "headline": words.headline(results),
         "stats": views.stats(study),
@@ -65,7 +66,7 @@ def render_html(study: Study) -> str:
         "ranked": words.ranked(results),
         "pairs": pairs,
         "other_pairs": other_pairs,
-        "comparisons": views.pairs_to_draw(study),
+        "comparisons": views.pairs(study),
         "titles": {model.model: model.title for model in results.models},
         "faults": study.faults,
         "cleaning": study.cleaning,
@@ -124,17 +125,28 @@ def environment(*, autoescape: bool) -> Environment:
         keep_trailing_newline=True,
     )
     found.filters |= {
+        "unbroken": _unbroken,
         "share": numbers.share,
         "interval": numbers.interval,
         "with_interval": numbers.with_interval,
         "whole": numbers.whole,
         "short": numbers.short,
         "counted": numbers.counted,
-        "p_value": numbers.p_value,
+        "p_number": numbers.p_number,
         "listed": numbers.listed,
         "cell": numbers.markdown,
     }
     return found
+
+
+@pass_context
+def _unbroken(context: Context, text: str) -> Markup:
+    """Return a text in which the names of the models are not parted at the end of a line."""
+    found = str(escape(text))
+    for name in sorted({str(escape(model.title)) for model in context["results"].models}, key=len):
+        if "-" in name:
+            found = re.sub(rf"(?<![\w>-]){re.escape(name)}(?![\w-])", rf'<span class="nw">{name}</span>', found)
+    return Markup(found)  # noqa: S704 (escaped above)
 
 
 def _template(name: str) -> str:
@@ -169,7 +181,7 @@ def _figures(study: Study) -> dict[str, Markup]:
     if results.models:
         drawings |= {"forest": accuracy_forest(results), "sensitivity": sensitivity_forest(results)}
     if results.comparisons and results.models:
-        drawings["differences"] = difference_forest(views.pairs_to_draw(study), titles, words.ranked(results)[0].model)
+        drawings["differences"] = difference_forest(views.pairs(study), titles)
     return {name: _inline(drawing) for name, drawing in drawings.items()}
 
 
@@ -188,6 +200,7 @@ def _models(study: Study) -> list[dict[str, Any]]:
     addresses: dict[str, str | None] = {}
     sections = []
     for model, found in views.mistakes_by_model(study):
+        history = study.history.filter(pl.col("model") == model.model)
         room, shown = GALLERY_BYTES // count_of, list[Case]()
         for mistake in found[: GALLERY_MOST // count_of]:
             if mistake.cell_id not in addresses:  # encoded once: hard cells are mistaken by several models
@@ -199,11 +212,11 @@ def _models(study: Study) -> list[dict[str, Any]]:
                 break
             bars = sorted(zip(classes, mistake.probabilities, strict=True), key=lambda bar: -bar[1])
             shown.append(Case(mistake, address, bars))
-        history = study.history.filter(pl.col("model") == model.model)
         sections.append(
             {
                 "model": model,
                 "words": views.model_words(model, study),
+                "lines": words.lines(history.select("repeat", "fold").n_unique()),
                 "loss": _inline(curve(history, model.title, "loss")) if history.height else None,
                 "accuracy": _inline(curve(history, model.title, "accuracy")) if history.height else None,
                 "confusion": _inline(confusion_matrix(model.confusion, classes, model.title)),

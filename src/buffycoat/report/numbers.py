@@ -49,6 +49,11 @@ def with_interval(estimate: Estimate, places: int = 3) -> str:
     return f"{share(estimate.value, places)} ({limits})" if limits else share(estimate.value, places)
 
 
+def p_number(value: float) -> str:
+    """Return a p value without its name, for a column: ``0.29``, or ``< 0.001``."""
+    return p_value(value).removeprefix("p\u00a0").removeprefix("=\u00a0")
+
+
 def p_value(value: float) -> str:
     r"""Return a p value as ``p = 0.29``, or ``p < 0.001``.
 

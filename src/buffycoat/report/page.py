@@ -192,7 +192,13 @@ def _model(study: Study, place: int, files: _Files, model: Any, found: list[Mist
     rest = f"; the report shows all {len(found)}" if len(found) > len(shown) else ""
     caption = f"The most confident mistakes of {model.title}: true class, answer and its probability, cell{rest}."
     drawn = files.add(f"mistakes-{place}-{model.model}", mistakes_sheet(shown, model.title), caption) if shown else ""
-    return {"model": model, "curves": curves, "confusion": confusion, "mistakes": drawn}
+    return {
+        "model": model,
+        "curves": curves,
+        "lines": words.lines(history.select("repeat", "fold").n_unique()),
+        "confusion": confusion,
+        "mistakes": drawn,
+    }
 
 
 def _featured(study: Study) -> bytes | None:

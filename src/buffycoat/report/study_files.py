@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,12 @@ class About(BaseModel):
     recipe: str | dict[str, Any] | None = None
     versions: dict[str, str | None] = {}
     command: str | list[str] = ""
+    config: dict[str, Any] = {}
+
+    @property
+    def settings(self) -> list[tuple[str, str]]:
+        """Every choice of the configuration, nested names joined by dots, in the order they are stored."""
+        return list(_leaves(self.config))
 
     @property
     def command_line(self) -> str:
@@ -120,6 +127,16 @@ class Study:
     def exploration(self) -> Exploration | None:
         """What the exploration found, or None where it was not run."""
         return Exploration.open(self.folder / "explore")
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _leaves(part, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list):
+        yield path, ", ".join(str(part) for part in value) or "none"
+    elif value is not None:
+        yield path, {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
 def read_study(folder: Path) -> Study:

@@ -224,22 +224,38 @@ def mistakes_by_model(study: Study) -> Iterator[tuple[ModelResult, list[Mistake]
         yield model, mistakes(study.predictions, model.model, study.results.classes)
 
 
-def pairs_to_draw(study: Study) -> list[Comparison]:
-    """Return the comparisons a figure shows: all of a few, of many those with the most accurate model."""
-    comparisons = list(study.results.comparisons)
-    if len(comparisons) <= FEW_PAIRS:
-        return comparisons
+def pairs(study: Study) -> list[Comparison]:
+    """Return the comparisons to show, the better model of each first: all of a few, of many those with the best."""
+    found = [_turned(pair) if (pair.difference.value or 0.0) < 0 else pair for pair in study.results.comparisons]
+    if len(found) <= FEW_PAIRS:
+        return found
     places = {model.model: place for place, model in enumerate(ranked(study.results))}
-    best = [pair for pair in comparisons if min(places[pair.first], places[pair.second]) == 0]
+    best = [pair for pair in found if min(places[pair.first], places[pair.second]) == 0]
     return sorted(best, key=lambda pair: max(places[pair.first], places[pair.second]))
+
+
+def _turned(pair: Comparison) -> Comparison:
+    def minus(value: float | None) -> float | None:
+        return None if value is None else -value
+
+    old = pair.difference
+    limits = old.interval.model_copy(update={"low": minus(old.interval.high), "high": minus(old.interval.low)})
+    difference = old.model_copy(update={"value": minus(old.value), "interval": limits})
+    return pair.model_copy(
+        update={
+            "first": pair.second,
+            "second": pair.first,
+            "first_only_right": pair.second_only_right,
+            "second_only_right": pair.first_only_right,
+            "difference": difference,
+        }
+    )
 
 
 def ordered_pairs(study: Study) -> tuple[list[str], list[str]]:
     """Return the comparisons' sentences: those to be read first, and the others."""
-    drawn = pairs_to_draw(study)
-    first = drawn[:FEW_PAIRS]
-    rest = [*drawn[FEW_PAIRS:], *(pair for pair in study.results.comparisons if pair not in drawn)]
-    return [pair.sentence for pair in first], [pair.sentence for pair in rest]
+    first = [pair.sentence for pair in pairs(study)[:FEW_PAIRS]]
+    return first, [pair.sentence for pair in study.results.comparisons if pair.sentence not in first]
 
 
 def left_after(steps: Sequence[Mapping[str, int]]) -> list[int]:

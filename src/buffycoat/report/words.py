@@ -113,6 +113,11 @@ def cleaning(account: Cleaning) -> str:
     return f"{text} THE COUNTS DO NOT RECONCILE: do not trust this study before knowing why."
 
 
+def lines(runs: int) -> str:
+    """Say what the lines of a curve are, for a caption."""
+    return "by epoch" if runs == 1 else "by epoch: a thin line per fold, a thick one for their mean"
+
+
 def gallery(model: ModelResult, found: Sequence[Mistake]) -> str:
     """Introduce the gallery of a model's mistakes."""
     if not found:

@@ -191,7 +191,7 @@ def plain_stack(classes: int) -> Drawing:
         drawing.text(x + 8, middle + 108, units, anchor="middle", bold=True)
         x += 18
     drawing.text(48, 254, "convolution and ReLU", size=11.5, fill="first")
-    drawing.text(452, 254, "fully connected, dropout", size=11.5, fill="second")
+    drawing.text(582, 254, "fully connected, dropout", anchor="end", size=11.5, fill="second")
     return drawing
 
 

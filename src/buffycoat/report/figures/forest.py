@@ -101,12 +101,8 @@ def sensitivity_forest(results: Results) -> Drawing:
     return drawing
 
 
-def difference_forest(comparisons: Sequence[Comparison], titles: dict[str, str], best: str) -> Drawing:
-    """Draw the difference in accuracy of pairs of models with its interval, on both sides of nought.
-
-    A pair that has the most accurate model, `best`, second is turned round, so that all its pairs read alike.
-    """
-    comparisons = [_turned(pair) if pair.second == best else pair for pair in comparisons]
+def difference_forest(comparisons: Sequence[Comparison], titles: dict[str, str]) -> Drawing:
+    """Draw the difference in accuracy of pairs of models with its interval, on both sides of nought."""
     names = [f"{titles.get(pair.first, pair.first)} − {titles.get(pair.second, pair.second)}" for pair in comparisons]
     left, right, row, top = min(320.0, room(names) + 18), 150, 28, 12
     ends = [end for pair in comparisons for end in (pair.difference.interval.low, pair.difference.interval.high, 0.0)]
@@ -128,16 +124,6 @@ def difference_forest(comparisons: Sequence[Comparison], titles: dict[str, str],
         _bar(drawing, scale, y, pair.difference, "first" if pair.settled else "muted")
         drawing.text(_WIDTH, y + 4, with_interval(pair.difference), anchor="end", size=12)
     return drawing
-
-
-def _turned(pair: Comparison) -> Comparison:
-    def minus(value: float | None) -> float | None:
-        return None if value is None else -value
-
-    old = pair.difference
-    limits = old.interval.model_copy(update={"low": minus(old.interval.high), "high": minus(old.interval.low)})
-    difference = old.model_copy(update={"value": minus(old.value), "interval": limits})
-    return pair.model_copy(update={"first": pair.second, "second": pair.first, "difference": difference})
 
 
 def _axis(drawing: Drawing, scale: Scale, top: float, bottom: float) -> None:
