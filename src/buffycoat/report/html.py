@@ -141,11 +141,12 @@ def environment(*, autoescape: bool) -> Environment:
 
 @pass_context
 def _unbroken(context: Context, text: str) -> Markup:
-    """Return a text in which the names of the models are not parted at the end of a line."""
+    """Return a text in which neither the names of the models nor intervals are parted at the end of a line."""
     found = str(escape(text))
     for name in sorted({str(escape(model.title)) for model in context["results"].models}, key=len):
         if "-" in name:
             found = re.sub(rf"(?<![\w>-]){re.escape(name)}(?![\w-])", rf'<span class="nw">{name}</span>', found)
+    found = re.sub(r"\d\.\d+–\d\.\d+", r'<span class="nw">\g<0></span>', found)
     return Markup(found)  # noqa: S704 (escaped above)
 
 

@@ -126,7 +126,7 @@ def gallery(model: ModelResult, found: Sequence[Mistake]) -> str:
     answers_ = sum(mistake.times for mistake in found)
     text = counted(answers_, "wrong answer")
     if answers_ != len(found):
-        text += f", on repeats alike: {counted(len(found), 'case')}"
+        text += f" ({whole(len(found))} once equal ones of several repeats are put together)"
     text += f", the most confident first. {'None' if not sure else whole(sure)} of them "
     return (
         text + f"{'was' if sure == 1 else 'were'} given with a probability of {SURE} or more. Violet bars: the "
