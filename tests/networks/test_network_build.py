@@ -207,3 +207,13 @@ def test_what_can_be_had_is_known_without_fetching(
     found = weights_at_hand(resolve(name))
     assert found.here is here
     assert words in found.words
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_new_head_starts_from_even_odds(name: str) -> None:
+    torch.manual_seed(1)
+    model, _ = build(resolve(name), 4, "none", 64)
+    model.eval()
+    with torch.no_grad():
+        shares = model(torch.randn(8, 3, 64, 64)).softmax(1)
+    assert shares.max() < 0.6, "a loud head spends the first epochs undoing its own loss"

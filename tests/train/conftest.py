@@ -27,7 +27,6 @@ TINY = TrainConfig(
     averaging=0.5,
     patience=0,
     views=1,
-    precision="32",
     augment=AugmentConfig(colour=0.02, stain=0.05, light=0.01),
 )
 

@@ -30,6 +30,7 @@ class Terminal:
         )
         self._stage: TaskID | None = None
         self._models: dict[str, TaskID] = {}
+        self._done: dict[str, int] = {}
         self._whole: TaskID | None = None
         self._drawn = console.is_terminal
 
@@ -75,8 +76,9 @@ class Terminal:
         elif not self._drawn and not self._quiet:
             self._console.print(f"  {title}: {fold} done")
         self._bars.update(task, completed=done, note=note)
+        self._done[model] = done
         if self._whole is not None:
-            self._bars.update(self._whole, completed=sum(self._bars.tasks[t].completed for t in self._models.values()))
+            self._bars.update(self._whole, completed=sum(self._done.values()))
 
     def say(self, text: str, *, warning: bool = False) -> None:
         """Print a remark, or a warning even when quiet."""

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
+from buffycoat.doctor import TRAINING
 from buffycoat.errors import UsageError
 
-_TRAINING = ("torch", "torchvision", "timm", "lightning", "sklearn", "matplotlib", "safetensors")
 
-
-def missing(modules: tuple[str, ...] = _TRAINING) -> list[str]:
+def missing(modules: tuple[str, ...] = TRAINING) -> list[str]:
     """Return which of the modules are not installed."""
     return [name for name in modules if find_spec(name) is None]
 

@@ -14,12 +14,12 @@ from buffycoat.files import write_json, write_parquet
 from buffycoat.imaging.crops import CropItem, CropStore, build_crops
 from buffycoat.records.documents import Fault
 from buffycoat.records.tables import BOX
+from buffycoat.records.versions import versions
 from buffycoat.split.folds import make_splits
 from buffycoat.study.config import SplitConfig, StudyConfig
 from buffycoat.study.folder import StudyFolder
 from buffycoat.study.presets import PRESETS
 from buffycoat.study.record import StudyRecord
-from buffycoat.study.versions import versions
 from buffycoat.study.watch import Watcher
 from buffycoat.train.precision import choose
 

@@ -197,7 +197,6 @@ def _trainer(job: FoldJob, processes: Processes, callbacks: list[lightning.Callb
         strategy="ddp" if processes.world > 1 else "auto",
         precision=choose(config.precision),
         max_epochs=config.epochs,
-        gradient_clip_val=config.clip_norm or None,
         callbacks=callbacks,
         plugins=[checkpoint.AtomicCheckpointIO()],
         logger=logger,

@@ -75,6 +75,11 @@ class Classifier(lightning.LightningModule):
         self._add("train", float(loss.detach()), logits, labels)
         return loss
 
+    def on_before_optimizer_step(self, _: torch.optim.Optimizer) -> None:
+        """Clip the gradient's norm; here, since Lightning's own clipping refuses the fused optimiser."""
+        if self._config.clip_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self._config.clip_norm)
+
     def on_train_batch_end(self, *_: Any) -> None:
         """Follow the step with the average."""
         if self.averaged is not None:
