@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, false_discovery_control
-from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
 
 from buffycoat.evaluate.compare import compare_all, exact_mcnemar, holm, sentence
 from buffycoat.evaluate.held_out import held_out
 from buffycoat.records.documents import Comparison, Estimate, Interval
+from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
 
 
 def compared(*tables: pl.DataFrame, cells: pl.DataFrame) -> tuple[Comparison, ...]:

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, f1_score
-from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
 
 from buffycoat.errors import DataError
 from buffycoat.evaluate import evaluate
 from buffycoat.records.documents import Estimate, Results
+from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
 
 EXACT = "exact binomial (Clopper–Pearson)"
 

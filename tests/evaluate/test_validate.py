@@ -6,10 +6,10 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
 
 from buffycoat.errors import DataError
 from buffycoat.evaluate import validate_predictions
+from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
 
 CELLS = cells_of(spelt("nnel"))
 GOOD = predictions_of(CELLS, spelt("nnel"))

@@ -17,7 +17,6 @@ import psutil
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from tests.imaging.imaging_drawing import leukocyte, red_cells
 
 from buffycoat.errors import DataError, OutputError
 from buffycoat.imaging import crops
@@ -26,6 +25,7 @@ from buffycoat.imaging.decode import read_image
 from buffycoat.imaging.frame import frame
 from buffycoat.imaging.journal import Journal
 from buffycoat.records.documents import FrameSpec
+from tests.imaging.imaging_drawing import leukocyte, red_cells
 
 SPEC = FrameSpec(stored_px=32)
 

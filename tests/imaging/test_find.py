@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.imaging.imaging_drawing import NUCLEUS, Rgb, empty_field, leukocyte, platelets, red_cells
 
 from buffycoat.imaging.decode import read_image
 from buffycoat.imaging.find import find_leukocytes, nucleus_mask
+from tests.imaging.imaging_drawing import NUCLEUS, Rgb, empty_field, leukocyte, platelets, red_cells
 
 THREE_LOBES = ((-34, -22), (34, -14), (0, 38))
 

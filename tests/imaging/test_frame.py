@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.imaging.imaging_drawing import Rgb, empty_field, leukocyte, red_cells
 
 from buffycoat.imaging.decode import read_image
 from buffycoat.imaging.frame import crop_square, frame, is_single_cell, square_box, whole_square
 from buffycoat.records.documents import FrameSpec
+from tests.imaging.imaging_drawing import Rgb, empty_field, leukocyte, red_cells
 
 THREE_LOBES = ((-34, -22), (34, -14), (0, 38))
 SPEC = FrameSpec(stored_px=64)

@@ -15,7 +15,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 import typer
-from tests.report.make_study import make_study
 from typer.testing import CliRunner
 
 from buffycoat.cli import report as report_command
@@ -27,6 +26,7 @@ from buffycoat.report.build import build
 from buffycoat.report.mistakes import mistakes, wrong_in_all
 from buffycoat.report.numbers import interval, share
 from buffycoat.report.study_files import read_study
+from tests.report.make_study import make_study
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 

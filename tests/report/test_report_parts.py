@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
-from tests.report.make_study import FOUR, exact, make_study, model_result
 
 from buffycoat import taxonomy
 from buffycoat.records.documents import Comparison, ModelResult, NetworkCard, Results
@@ -29,6 +28,7 @@ from buffycoat.report.numbers import with_interval
 from buffycoat.report.svg import Drawing, ticks
 from buffycoat.report.terminal import comparison_table, summary
 from buffycoat.report.words import conclusion, headline
+from tests.report.make_study import FOUR, exact, make_study, model_result
 
 TRUE = np.array([0] * 12 + [1] * 6 + [2] * 3 + [3] * 2)
 

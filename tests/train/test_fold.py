@@ -10,13 +10,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from tests.train.conftest import CLASSES, TINY
 
 from buffycoat.errors import TrainingError
 from buffycoat.networks.names import resolve
 from buffycoat.records.tables import HISTORY, prediction_columns
+from buffycoat.train.batches import Rows
 from buffycoat.train.distributed import Processes
 from buffycoat.train.fold import FoldJob, describe, run_fold
+from tests.train.conftest import CLASSES, TINY
 
 MakeJob = Callable[..., FoldJob]
 ALONE = Processes()
@@ -153,3 +154,15 @@ def test_the_head_has_as_many_outputs_as_classes(make_job: MakeJob, crops: NDArr
     job = make_job(network=resolve(name), config=config)
     run_fold(job, crops, ALONE)
     assert len([column for column in _predictions(job).columns if column.startswith("p_")]) == len(CLASSES)
+
+
+def test_without_validation_rows_the_last_epoch_is_kept(make_job: MakeJob, crops: NDArray[np.uint8]) -> None:
+    job = make_job()
+    none = Rows(np.array([], np.int64), np.array([], np.int64), ())
+    job = make_job(rows={**job.rows, "validation": none}, config=TINY.model_copy(update={"patience": 2}))
+    run_fold(job, crops, ALONE)
+    history = _history(job)
+    assert history.height == TINY.epochs
+    assert history["validation_loss"].null_count() == TINY.epochs
+    assert '"best_epoch": 4' in (job.folder / "done.json").read_text()
+    assert _predictions(job).height == len(job.rows["test"])

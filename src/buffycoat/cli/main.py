@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from buffycoat import __version__
 from buffycoat.cli.console import remarks, results
@@ -16,8 +17,22 @@ from buffycoat.errors import BuffycoatError
 COMMANDS: tuple[str, ...] = ("study", "data", "synth", "report", "doctor")
 """The modules of :mod:`buffycoat.cli` that add a command, in the order in which help lists them."""
 
+
+class _Commands(TyperGroup):
+    """The commands; Ctrl-C in any of them ends in words."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was chosen."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # before Typer, which would only say "Aborted."
+            remarks().print("Stopped. What was finished is kept; the same command goes on from there.")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="buffycoat",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -54,9 +69,6 @@ def run() -> None:
         if error.hint:
             remarks().print(_escaped(error.hint))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        remarks().print("Stopped. What was finished is kept; the same command goes on from there.")
-        sys.exit(130)
     except BrokenPipeError:  # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

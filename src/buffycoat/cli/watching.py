@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -64,16 +64,16 @@ class Terminal:
             self._models[model] = self._bars.add_task(f"  {model}", total=epochs, note="", start=False)
         self._whole = self._bars.add_task("  [bold]all models", total=sum(units.values()), note="epochs")
 
-    def epoch(self, model: str, title: str, fold: str, done: int, figures: dict[str, float]) -> None:
+    def epoch(self, model: str, title: str, fold: str, done: int, figures: dict[str, Any]) -> None:
         """Move a model's bar and the whole's; without a terminal, a line a fold."""
         task = self._models[model]
         self._bars.start_task(task)
         note = fold
-        if figures:
+        if figures.get("validation_loss") is not None:
             note += (
                 f" · validation loss {figures['validation_loss']:.2f}, accuracy {figures['validation_accuracy']:.2f}"
             )
-        elif not self._drawn and not self._quiet:
+        elif not figures and not self._drawn and not self._quiet:
             self._console.print(f"  {title}: {fold} done")
         self._bars.update(task, completed=done, note=note)
         self._done[model] = done

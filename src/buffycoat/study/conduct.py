@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -118,6 +119,10 @@ def _train(folder: StudyFolder, processes: Processes, watch: Watcher, *, tensorb
     record = StudyRecord.read(folder / "study.json")
     jobs = list(_jobs(folder, record, tensorboard=tensorboard))
     images = CropStore.open(folder / "crops").images
+    if not all(len(job.rows["validation"]) for job in jobs):
+        watch.say(
+            "Too few rows to set any aside: some folds train to the last epoch, without early stopping.", warning=True
+        )
     planned = dict.fromkeys(record.models, 0)
     for job in jobs:
         planned[job.network.name] += job.config.epochs
@@ -128,7 +133,7 @@ def _train(folder: StudyFolder, processes: Processes, watch: Watcher, *, tensorb
         label = f"fold {job.fold + 1}" + (f", repeat {job.repeat + 1}" if record.config.split.repeats > 1 else "")
 
         def on_epoch(
-            epoch: int, _: int, figures: dict[str, float], job: FoldJob = job, before: int = before, label: str = label
+            epoch: int, _: int, figures: dict[str, Any], job: FoldJob = job, before: int = before, label: str = label
         ) -> None:
             watch.epoch(job.network.name, job.network.title, label, before + epoch, figures)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Watcher(Protocol):
@@ -17,7 +17,7 @@ class Watcher(Protocol):
     def plan(self, units: dict[str, int]) -> None:
         """Announce the training to come: the most epochs of each model, over all its folds."""
 
-    def epoch(self, model: str, title: str, fold: str, done: int, figures: dict[str, float]) -> None:
+    def epoch(self, model: str, title: str, fold: str, done: int, figures: dict[str, Any]) -> None:
         """Say that a model has `done` of its planned epochs behind it."""
 
     def say(self, text: str, *, warning: bool = False) -> None:
@@ -36,7 +36,7 @@ class Silent:
     def plan(self, units: dict[str, int]) -> None:
         """Ignore it."""
 
-    def epoch(self, model: str, title: str, fold: str, done: int, figures: dict[str, float]) -> None:
+    def epoch(self, model: str, title: str, fold: str, done: int, figures: dict[str, Any]) -> None:
         """Ignore it."""
 
     def say(self, text: str, *, warning: bool = False) -> None:

@@ -42,7 +42,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class BestWeights(lightning.Callback):
-    """Remembers the weights of the epoch with the lowest validation loss."""
+    """Remembers the weights of the epoch with the lowest validation loss; without validation rows, the last."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / BEST
@@ -53,9 +53,18 @@ class BestWeights(lightning.Callback):
         """Remember the kept network's weights where they are the best so far."""
         loss = float(trainer.callback_metrics["validation_loss"])
         if loss < self.loss:
-            self.loss, self.epoch = loss, trainer.current_epoch + 1
-            kept = cast(Classifier, module).kept
-            self._weights = {name: value.detach().clone() for name, value in kept.state_dict().items()}
+            self.loss = loss
+            self._remember(trainer, module)
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Remember the weights of an epoch that nothing judges."""
+        if "validation_loss" not in trainer.callback_metrics:
+            self._remember(trainer, module)
+
+    def _remember(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        self.epoch = trainer.current_epoch + 1
+        kept = cast(Classifier, module).kept
+        self._weights = {name: value.detach().clone() for name, value in kept.state_dict().items()}
 
     def write(self) -> None:
         """Write the best weights as safetensors, in one step, if they are not there yet."""

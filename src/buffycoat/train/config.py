@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from buffycoat.records.documents import Document
 
@@ -80,3 +80,8 @@ class TrainConfig(Document):
     views: Literal[1, 4, 8] = 8
     precision: Literal["auto", "32", "bf16"] = "auto"
     augment: AugmentConfig = AugmentConfig()
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _spell(cls, given: object) -> object:
+        return str(given)  # 32 is a number to TOML

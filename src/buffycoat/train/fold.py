@@ -169,21 +169,20 @@ def _classifier(job: FoldJob, network: nn.Module, report: WeightsReport, seed: i
 
 def _loaders(
     job: FoldJob, images: NDArray[np.uint8], processes: Processes, seed: int
-) -> tuple[DataLoader[Any], DataLoader[Any]]:
+) -> tuple[DataLoader[Any], DataLoader[Any] | None]:
     train, validation = job.rows["train"], job.rows["validation"]
     weights = np.array([job.sampling[job.classes[place]] for place in train.labels], dtype=np.float64)
     batch = max(job.config.batch_size // processes.world, 1) * processes.world
     drawn = Weighted(weights, batch, seed, rank=processes.rank, world=processes.world)
-    in_order = InOrder(len(validation), batch)
-    return (
-        DataLoader(CropBatches(images, train), sampler=drawn, batch_size=None),
-        DataLoader(CropBatches(images, validation), sampler=in_order, batch_size=None),
-    )
+    loader = DataLoader(CropBatches(images, train), sampler=drawn, batch_size=None)
+    if not len(validation):
+        return loader, None
+    return loader, DataLoader(CropBatches(images, validation), sampler=InOrder(len(validation), batch), batch_size=None)
 
 
 def _trainer(job: FoldJob, processes: Processes, callbacks: list[lightning.Callback]) -> lightning.Trainer:
     config = job.config
-    if config.patience:
+    if config.patience and len(job.rows["validation"]):
         callbacks.append(EarlyStopping("validation_loss", patience=config.patience, check_finite=False))
     logger: Any = False
     if job.tensorboard:
@@ -212,7 +211,7 @@ def _trainer(job: FoldJob, processes: Processes, callbacks: list[lightning.Callb
 def _write_predictions(job: FoldJob, classifier: Classifier, images: NDArray[np.uint8], *, bf16: bool) -> None:
     for role, name in (("validation", "validation.parquet"), ("test", "predictions.parquet")):
         rows = job.rows[role]
-        probabilities = predict(classifier, images, rows, bf16=bf16)
+        probabilities = predict(classifier, images, rows, classes=len(job.classes), bf16=bf16)
         table = as_table(probabilities, rows, job.classes, job.network.name, job.repeat, job.fold)
         write_parquet(job.folder / name, table)
 
@@ -236,6 +235,7 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            warnings.filterwarnings("ignore", message=".*have no `val_dataloader`.*")  # said by the study, in words
             warnings.filterwarnings("ignore", message=".*Checkpoint directory .* exists and is not empty.*")
             # Lightning calls what newer releases of PyTorch call old; no business of the user's.
             warnings.filterwarnings("ignore", category=FutureWarning, module=r"(lightning|torch)\.")

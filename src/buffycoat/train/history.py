@@ -14,7 +14,7 @@ from buffycoat.files import write_csv
 from buffycoat.records.tables import HISTORY
 from buffycoat.train.module import Classifier
 
-OnEpoch = Callable[[int, int, dict[str, float]], None]
+OnEpoch = Callable[[int, int, dict[str, Any]], None]
 """Called with the epochs done, the most there will be, and the epoch's figures."""
 
 
@@ -34,7 +34,9 @@ class History(lightning.Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Add the epoch's row and write the table."""
         classifier = cast(Classifier, module)
-        train, validation = classifier.figures("train"), classifier.figures("validation")
+        train = classifier.figures("train")
+        judged = "validation_loss" in trainer.callback_metrics
+        validation = classifier.figures("validation") if judged else {"loss": None, "accuracy": None}
         row: dict[str, Any] = {
             **self._key,
             "epoch": trainer.current_epoch + 1,

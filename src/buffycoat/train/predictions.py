@@ -14,8 +14,12 @@ from buffycoat.train.module import Classifier
 BATCH_SIZE = 64
 
 
-def predict(classifier: Classifier, images: NDArray[np.uint8], rows: Rows, *, bf16: bool) -> NDArray[np.float64]:
+def predict(
+    classifier: Classifier, images: NDArray[np.uint8], rows: Rows, *, classes: int, bf16: bool
+) -> NDArray[np.float64]:
     """Return (n, classes) probabilities of the rows, in their order."""
+    if not len(rows):
+        return np.zeros((0, classes), np.float64)
     batches = CropBatches(images, rows)
     with torch.autocast(classifier.device.type, torch.bfloat16, enabled=bf16):
         parts = [classifier.probabilities(batches[places][0]).numpy() for places in InOrder(len(rows), BATCH_SIZE)]

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from buffycoat.errors import DataError, OutputError
+from buffycoat.records.documents import Cleaning, Results
+from buffycoat.study.conduct import conduct
+from buffycoat.study.config import StudyConfig, configure
+from tests.study.conftest import MODELS, TINY
+
+
+@pytest.fixture(scope="module")
+def finished(drawn: Path, tiny: StudyConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a finished tiny study; not to be changed."""
+    out = tmp_path_factory.mktemp("study") / "out"
+    conduct(str(drawn), tiny, out, command="buffycoat study …")
+    return out
+
+
+def _predictions(out: Path) -> pl.DataFrame:
+    return pl.read_parquet(out / "predictions.parquet")
+
+
+def test_a_study_leaves_every_file_the_design_names(finished: Path) -> None:
+    for name in (
+        *("study.json", "cells.parquet", "faults.json", "cleaning.json", "splits.parquet", "history.csv"),
+        *("predictions.parquet", "validation.parquet", "results.json", "report.html", "page/index.md"),
+        *("explore/exploration.json", *(f"models/{model}/card.json" for model in MODELS)),
+    ):
+        assert (finished / name).is_file(), name
+
+
+def test_the_counts_reconcile_from_table_to_predictions(finished: Path) -> None:
+    cells = pl.read_parquet(finished / "cells.parquet")
+    cleaning = Cleaning.read(finished / "cleaning.json")
+    kept = cells.filter(pl.col("excluded_by").is_null())
+    assert cells.height == cleaning.rows_before == 40
+    assert kept.height == cleaning.rows_after == 40 - sum(step.removed for step in cleaning.steps)
+    splits = pl.read_parquet(finished / "splits.parquet")
+    assert set(splits["cell_id"]) == set(kept["cell_id"])
+    tested = set(splits.filter(pl.col("role") == "test")["cell_id"])
+    results = Results.read(finished / "results.json")
+    assert results.synthetic
+    for model in results.models:
+        assert set(_predictions(finished).filter(pl.col("model") == model.model)["cell_id"]) == tested
+        assert model.n == len(tested) == sum(map(sum, model.confusion))
+        assert model.right == sum(model.confusion[i][i] for i in range(len(results.classes)))
+
+
+def test_everything_shown_says_synthetic(finished: Path) -> None:
+    assert "synthetic" in (finished / "report.html").read_text().casefold()
+    assert "synthetic" in (finished / "page" / "index.md").read_text().casefold()
+
+
+def test_the_same_command_does_nothing_twice(finished: Path, drawn: Path, tiny: StudyConfig, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    weights = out / "models" / MODELS[0] / "r0f0" / "weights.safetensors"
+    before, stamp = _predictions(out), weights.stat().st_mtime_ns
+    conduct(str(drawn), tiny, out)
+    assert weights.stat().st_mtime_ns == stamp, "a finished fold is not trained again"
+    assert _predictions(out).equals(before)
+
+
+def test_lost_files_are_made_again(finished: Path, drawn: Path, tiny: StudyConfig, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    before = _predictions(out)
+    pixels = out / "crops" / "images.u8"
+    pixels.write_bytes(pixels.read_bytes()[:-1000])  # a damaged cache
+    (out / "models" / MODELS[1] / "r0f0" / "done.json").unlink()  # a fold that did not finish
+    (out / "report.html").unlink()
+    conduct(str(drawn), tiny, out)
+    assert _predictions(out).equals(before)
+    assert (out / "report.html").is_file()
+
+
+def test_another_study_in_the_folder_is_refused_and_what_differs_is_named(
+    finished: Path, drawn: Path, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    other = configure(preset="quick", models=MODELS, weights="none", settings=(*TINY, "train.epochs=1"), seed=8)
+    with pytest.raises(OutputError, match=r"another study.*seed: 7 there, 8 asked for") as caught:
+        conduct(str(drawn), other, out)
+    assert "--overwrite" in str(caught.value.hint)
+    conduct(str(drawn), other, out, overwrite=True)
+    assert json.loads((out / "study.json").read_text())["seed"] == 8
+
+
+def test_changed_data_are_noticed(finished: Path, smears: Path, tiny: StudyConfig, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    lines = (smears / "labels.csv").read_text().splitlines()
+    (smears / "labels.csv").write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(OutputError, match="the data are others, or have changed"):
+        conduct(str(smears), tiny, out)
+
+
+def test_a_folder_with_other_files_is_left_alone(drawn: Path, tiny: StudyConfig, tmp_path: Path) -> None:
+    out = tmp_path / "holiday"
+    out.mkdir()
+    (out / "letter.txt").write_text("dear")
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match=r"holds no study \(letter\.txt\)"):
+            conduct(str(drawn), tiny, out, overwrite=overwrite)
+    assert (out / "letter.txt").read_text() == "dear"
+
+
+def test_images_that_cannot_be_used_are_counted_and_named(smears: Path, tiny: StudyConfig, tmp_path: Path) -> None:
+    images = sorted((smears / "images").iterdir())
+    images[0].write_bytes(images[0].read_bytes()[:3000])
+    images[1].write_bytes(b"not a picture")
+    out = tmp_path / "out"
+    conduct(str(smears), tiny, out)
+    faults = {fault["file"]: fault for fault in json.loads((out / "faults.json").read_text())}
+    assert f"images/{images[0].name}" in faults
+    assert faults[f"images/{images[1].name}"]["action"] == "left out"
+    steps = {step.rule: step.removed for step in Cleaning.read(out / "cleaning.json").steps}
+    assert steps["unreadable"] == 2
+    assert images[0].name in (out / "report.html").read_text()
+
+
+def test_data_of_which_nothing_can_be_read_end_in_words(smears: Path, tiny: StudyConfig, tmp_path: Path) -> None:
+    for image in (smears / "images").iterdir():
+        image.write_bytes(b"not a picture")
+    with pytest.raises(DataError, match="None of the 40 images"):
+        conduct(str(smears), tiny, tmp_path / "out")
+
+
+def _command(drawn: Path, out: Path, *more: str) -> list[str]:
+    settings = [part for setting in (*TINY, "train.epochs=6") for part in ("--set", setting)]
+    models = [part for model in MODELS for part in ("--model", model)]
+    study = ["study", str(drawn), "--out", str(out), "--weights", "none", *models, *settings, *more]
+    return [sys.executable, "-m", "buffycoat", *study]
+
+
+def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    end = time.monotonic() + 240
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+def test_an_interrupted_study_ends_as_an_uninterrupted_one(drawn: Path, tmp_path: Path, how: signal.Signals) -> None:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    process = subprocess.Popen(
+        _command(drawn, out), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    )
+    _wait_for(out / "models" / MODELS[0] / "r0f0" / "last.ckpt", process)
+    process.send_signal(how)
+    words = process.communicate(timeout=120)[1]
+    assert process.returncode in {-signal.SIGKILL, 130}, words
+    if how == signal.SIGINT:
+        assert "goes on from there" in words
+        assert "Traceback" not in words
+    for folder in (out, whole):
+        subprocess.run(_command(drawn, folder), check=True, capture_output=True, env=environment)
+    assert _predictions(out).equals(_predictions(whole))
+    history = [pl.read_csv(folder / "history.csv").drop("seconds") for folder in (out, whole)]
+    assert history[0].equals(history[1])
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_study(drawn: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        _command(drawn, out, "--devices", "2", "--quiet", "--json"),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stderr
+    results = Results.model_validate_json(done.stdout)
+    assert [model.model for model in results.models] == list(MODELS)
+    assert Results.read(out / "results.json") == results
+    history = pl.read_csv(out / "history.csv")
+    assert history.group_by("model").len()["len"].to_list() == [6, 6]
+
+
+def test_a_second_study_in_a_busy_folder_is_refused(drawn: Path, tiny: StudyConfig, tmp_path: Path) -> None:
+    from buffycoat.study.folder import StudyFolder
+
+    out = tmp_path / "out"
+    out.mkdir()
+    with StudyFolder(out).alone(), pytest.raises(OutputError, match="Another study is running"):
+        conduct(str(drawn), tiny, out)

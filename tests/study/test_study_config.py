@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from buffycoat.errors import UsageError
+from buffycoat.study.config import configure
+
+
+def test_the_default_is_the_comparison_of_the_three_networks() -> None:
+    config = configure(preset="standard")
+    assert config.models == ("resnet18", "tf_efficientnet_lite0", "alexnet")
+    assert (config.split.scheme, config.split.folds, config.split.repeats) == ("kfold", 5, 1)
+    assert config.recipe.name == "seeds"
+    assert config.weights == "auto"
+    assert configure(preset="quick").split.scheme == "holdout"
+    assert configure(preset="thorough").split.repeats == 5
+
+
+def test_settings_reach_one_model_or_all_and_sections_of_every_kind() -> None:
+    config = configure(
+        preset="quick",
+        models=["resnet", "alexnet"],
+        settings=[
+            "train.epochs=3",
+            "train.alexnet.epochs=4",
+            "train.augment.flip=false",
+            "train.precision=32",
+            "split.test_share=0.3",
+            "frame.side_px=300",
+            "recipe.thin.neutrophil=0.2",
+            "recipe.drop_classes=[]",
+        ],
+    )
+    assert (config.train["resnet18"].epochs, config.train["alexnet"].epochs) == (3, 4)
+    assert not config.train["alexnet"].augment.flip
+    assert config.train["alexnet"].precision == "32"
+    assert config.split.test_share == 0.3
+    assert config.frame.side_px == 300
+    assert config.recipe.thin == {"neutrophil": 0.2}
+    assert config.recipe.drop_classes == ()
+
+
+def test_a_file_stands_below_options_and_settings(tmp_path: Path) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(
+        '[study]\nmodels = ["alexnet"]\nseed = 3\nrecipe = "none"\n[train]\nepochs = 9\n[train.alexnet]\nviews = 4\n'
+    )
+    settings = ["train.epochs=2"]
+    config = configure(preset="quick", file=file, settings=settings)
+    assert (config.models, config.seed, config.recipe.name) == (("alexnet",), 3, "none")
+    assert (config.train["alexnet"].epochs, config.train["alexnet"].views) == (2, 4)
+    assert (
+        configure(preset="quick", file=file, models=["alexnet", "resnet"], seed=5, settings=["train.epochs=2"]).seed
+        == 5
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"models": ["resnet18", "resnet"]}, "stands twice"),  # two names of one network
+        ({"models": ["resnet81"]}, "resnet18"),  # offered
+        ({"recipe": "seed"}, "seeds"),
+        ({"settings": ["train.epoch=3"]}, "epochs"),
+        ({"settings": ["trian.epochs=3"]}, "train"),
+        ({"settings": ["train.epochs"]}, "section.key=value"),
+        ({"settings": ["train.epochs=0"]}, "greater than or equal to 1"),
+        ({"settings": ["train.epochs=0", "train.views=3"]}, "views"),  # all faults together
+        ({"settings": ["train.resnet34.epochs=3"]}, "no such model"),
+        ({"settings": ["split.folds=1"]}, "folds"),
+        ({"settings": ["recipe.thin.neutrofil=0.2x"]}, "thin"),
+        ({"seed": -1}, "whole number"),
+    ],
+)
+def test_a_wrong_choice_is_refused_in_words(arguments: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        configure(preset="quick", **arguments)  # type: ignore[arg-type]
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("models = [", "not TOML"),
+        ("[trian]\nepochs = 3", "train"),
+        ("[study]\nmodel = 'alexnet'", "models"),
+        ("[study]\nmodels = 'alexnet'", "list of names"),
+        ("split = 3", "section"),
+    ],
+)
+def test_a_wrong_file_is_refused_in_words(tmp_path: Path, content: str, words: str) -> None:
+    file = tmp_path / "study.toml"
+    file.write_text(content)
+    with pytest.raises(UsageError) as caught:
+        configure(preset="quick", file=file)
+    assert words in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nowhere\.toml cannot be read"):
+        configure(preset="quick", file=tmp_path / "nowhere.toml")

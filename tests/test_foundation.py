@@ -1,0 +1,130 @@
+"""Errors, names, settings and files: what every room relies on."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buffycoat import settings, taxonomy
+from buffycoat.errors import BuffycoatError, DataError, ImageError, OutputError, did_you_mean
+from buffycoat.files import fingerprint, replacing, sha256, write_json, write_text
+from buffycoat.records.documents import Fault, FrameSpec
+from buffycoat.records.tables import CELLS, conform, read_table
+
+
+@pytest.mark.parametrize(
+    ("given_name", "expected"),
+    [
+        ("NEUTROPHIL", "neutrophil"),  # as labels.csv writes it
+        (" Lymphocytes ", "lymphocyte"),  # plural, blanks
+        ("eos", "eosinophil"),  # what laboratories write
+        ("Smudge_Cell", "smudge cell"),  # a class outside the five keeps its name
+    ],
+)
+def test_one_spelling_for_every_class(given_name: str, expected: str) -> None:
+    assert taxonomy.canonical(given_name) == expected
+    assert taxonomy.canonical(expected) == expected
+
+
+@given(st.lists(st.sampled_from([*taxonomy.CLASS_NAMES, "blast", "artefact"])))
+def test_one_order_for_every_list_of_classes(labels: list[str]) -> None:
+    ordered = taxonomy.order(labels)
+    assert set(ordered) == set(labels)
+    known = [name for name in ordered if name in taxonomy.CLASS_NAMES]
+    assert known == [name for name in taxonomy.CLASS_NAMES if name in labels]
+    assert list(ordered[: len(known)]) == known
+
+
+def test_every_type_has_codes_and_a_colour_of_its_own() -> None:
+    colours = {cell.colour for cell in taxonomy.CELL_TYPES}
+    assert len(colours) == len(taxonomy.CELL_TYPES) == 5
+    assert taxonomy.cell_type("eos") is taxonomy.CELL_TYPES[1]
+    assert taxonomy.cell_type("blast") is None
+    classes = ("blast", "artefact")
+    assert taxonomy.colour("blast", classes) != taxonomy.colour("artefact", classes)
+
+
+def test_errors_say_what_and_what_to_do() -> None:
+    error = BuffycoatError("it broke", hint="mend it")
+    assert str(error) == "it broke\nmend it"
+    assert str(ImageError("a.jpg", "truncated")) == "a.jpg: truncated"
+    assert did_you_mean("lymphocite", taxonomy.CLASS_NAMES) == "Did you mean 'lymphocyte'?"
+    assert did_you_mean("zzz", ["b", "a"]) == "Known: a, b."
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file.txt"
+    write_text(path, "old\n")
+
+    def fail() -> None:
+        with replacing(path) as temporary:
+            temporary.write_text("half")
+            raise KeyError("interrupted")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert path.read_text() == "old\n"
+    assert [entry.name for entry in path.parent.iterdir()] == ["file.txt"]
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EIO])
+def test_what_cannot_be_written_is_said_with_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("buffycoat.files.tempfile.mkstemp", refuse)
+    with pytest.raises(OutputError) as caught:
+        write_json(tmp_path / "a.json", {})
+    assert "a.json" in caught.value.what
+    assert caught.value.hint
+
+
+def test_hashes_are_what_they_say(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"x" * 3_000_000)
+    assert sha256(path) == hashlib.sha256(b"x" * 3_000_000).hexdigest()
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+
+
+def test_where_named_data_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BUFFYCOAT_DATA", str(tmp_path / "set"))
+    monkeypatch.setenv("BUFFYCOAT_CACHE", str(tmp_path / "cache"))
+    places = settings.data_dirs(tmp_path / "given")
+    assert places == (tmp_path / "given", tmp_path / "set", tmp_path / "cache" / "data")
+
+
+def test_a_table_is_held_to_its_schema(tmp_path: Path) -> None:
+    table = pl.DataFrame({"cell_id": ["a"], "extra": [1]})
+    with pytest.raises(DataError, match=r"cells: column 'image' is missing; .*'fold' is missing"):
+        conform(table, CELLS, "cells")
+    with pytest.raises(DataError, match="does not exist"):
+        read_table(tmp_path / "no.parquet", CELLS)
+    (tmp_path / "bad.parquet").write_bytes(b"nonsense")
+    with pytest.raises(DataError, match="cannot be read") as caught:
+        read_table(tmp_path / "bad.parquet", CELLS)
+    assert caught.value.hint
+
+
+def test_a_document_is_read_back_or_refused_with_every_fault(tmp_path: Path) -> None:
+    path = tmp_path / "frame.json"
+    FrameSpec(side_px=300).write(path)
+    assert FrameSpec.read(path) == FrameSpec(side_px=300)
+    path.write_text('{"side_px": -1, "sides": 3}')
+    with pytest.raises(DataError, match=r"side_px: .*; sides: "):
+        FrameSpec.read(path)
+    path.write_text("{")
+    with pytest.raises(DataError):
+        Fault.read(path)
+    with pytest.raises(DataError, match="does not exist"):
+        FrameSpec.read(tmp_path / "none.json")
