@@ -35,7 +35,7 @@ class AugmentConfig(Document):
     scale: float = Field(default=0.15, ge=0, lt=1)
     shift: float = Field(default=0.06, ge=0, lt=0.5)
     stain: float = Field(default=0.20, ge=0, lt=2)
-    colour: float = Field(default=0.08, ge=0, lt=1)
+    colour: float = Field(default=0.05, ge=0, lt=1)
     light: float = Field(default=0.04, ge=0, lt=1)
 
 
@@ -75,7 +75,7 @@ class TrainConfig(Document):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     clip_norm: float = Field(default=1.0, ge=0)
     averaging: float = Field(default=0.98, ge=0, lt=1)
-    patience: int = Field(default=12, ge=0)
+    patience: int = Field(default=15, ge=0)
     frozen_stages: int = Field(default=0, ge=0)
     views: Literal[1, 4, 8] = 8
     precision: Literal["auto", "32", "bf16"] = "auto"
