@@ -10,7 +10,6 @@ import hashlib
 import os
 import sys
 import time
-import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from buffycoat.data.boxes import read_voc
 from buffycoat.imaging.decode import read_image
 from buffycoat.imaging.find import Box, Leukocyte, find_leukocytes, nucleus_mask
 from buffycoat.imaging.frame import is_single_cell
@@ -66,14 +66,7 @@ def read_fields(data: Path) -> list[Field]:
 
 
 def read_boxes(path: Path) -> list[Box] | None:
-    if not path.is_file():
-        return None
-    boxes: list[Box] = []
-    for thing in ET.parse(path).getroot().iter("object"):  # noqa: S314
-        if thing.findtext("name") == "WBC":
-            x0, y0, x1, y1 = (int(thing.findtext(f"bndbox/{side}", "0")) for side in ("xmin", "ymin", "xmax", "ymax"))
-            boxes.append((x0, y0, x1, y1))
-    return boxes
+    return [box for name, box in read_voc(path) if name == "WBC"] if path.is_file() else None
 
 
 def overlap(a: Box, b: Box) -> float:

@@ -11,10 +11,8 @@ REQUIRE_REAL = "BUFFYCOAT_REQUIRE_REAL"
 
 
 def _real_data() -> Path | None:
-    given = os.environ.get("BUFFYCOAT_DATA")
-    places = [Path(given)] if given else []
-    places.append(Path(__file__).resolve().parents[2] / "shared" / "data")
-    return next((place for place in places if (place / "kaggle-blood-cells").is_dir()), None)
+    given = Path(os.environ.get("BUFFYCOAT_DATA", "nowhere")).resolve()
+    return given if (given / "kaggle-blood-cells").is_dir() else None
 
 
 _REAL_DATA = _real_data()

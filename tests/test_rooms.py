@@ -15,8 +15,8 @@ ROOMS = (
     *("imaging", "synth", "data", "explore", "clean", "split"),
     *("networks", "train", "evaluate", "report", "doctor", "study", "cli", "__main__"),
 )
-HEAVY_ROOMS = {"networks", "train", "doctor", "study", "cli"}
-"""Rooms that may name PyTorch; the last three only inside functions, or through train."""
+HEAVY_ROOMS = {"networks", "train", "doctor"}
+"""Rooms that may name PyTorch; the doctor only to ask it for a graphics card."""
 
 
 def _room(path: Path) -> str:

@@ -16,7 +16,7 @@ from buffycoat.records.versions import versions
 
 State = Literal["good", "limited", "missing"]
 
-TRAINING = ("torch", "torchvision", "timm", "lightning", "sklearn", "matplotlib", "safetensors")
+TRAINING = ("torch", "torchvision", "timm", "lightning", "sklearn", "safetensors")
 """Modules that training needs and prediction does not."""
 
 STUDY_BYTES = 2 << 30
@@ -68,8 +68,8 @@ def _machine() -> Iterator[Finding]:
         return
     wanted = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "asimd")
     features = [name for name in wanted if name in flags]
-    bf16 = bool({"avx512_bf16", "amx_bf16"} & flags)
-    words = f"{', '.join(features) or 'no vector features'}; trains in {'bf16' if bf16 else 'fp32'}"
+    bf16 = bool(settings.BF16_FLAGS & flags)
+    words = f"{', '.join(features) or 'no vector features'}; computes in {'bf16' if bf16 else 'fp32'}"
     slow = not {"avx2", "asimd"} & flags
     yield Finding("Processor", "limited" if slow else "good", words, "Training will be slow here." if slow else "")
 

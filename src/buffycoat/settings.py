@@ -1,4 +1,4 @@
-"""What the surroundings decide: where data live, how many threads, how much the terminal says."""
+"""What the surroundings decide: where data live, and what processor there is."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import platformdirs
 
 DATA_VARIABLE = "BUFFYCOAT_DATA"
 CACHE_VARIABLE = "BUFFYCOAT_CACHE"
+BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
+"""Processor features that multiply bf16 numbers; elsewhere bf16 is emulated, and slow."""
 
 
 def cache_dir() -> Path:

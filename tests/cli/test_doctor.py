@@ -42,7 +42,7 @@ def test_a_full_disk_and_an_old_processor_are_seen(tmp_path: Path, monkeypatch: 
     found = _found(tmp_path)
     assert found["Disk for studies"][0] == "limited"
     assert found["Processor"][0] == "limited"
-    assert "trains in fp32" in found["Processor"][1]
+    assert "computes in fp32" in found["Processor"][1]
 
 
 def test_the_command_prints_json() -> None:

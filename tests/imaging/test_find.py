@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from buffycoat.data.boxes import read_voc
 from buffycoat.imaging.decode import read_image
 from buffycoat.imaging.find import find_leukocytes, nucleus_mask
 from tests.imaging.imaging_drawing import NUCLEUS, Rgb, empty_field, leukocyte, platelets, red_cells
@@ -197,6 +198,23 @@ def test_real_fields(real_data: Path) -> None:
         found, truth = nucleus_mask(field.shape, cells), levels > 207
         dice.append(2 * (found & truth).sum() / (found.sum() + truth.sum()))
     assert float(np.median(dice)) > 0.93
+
+
+@pytest.mark.real
+def test_the_centre_lies_inside_a_box_drawn_by_hand(real_data: Path) -> None:
+    folder = real_data / "kaggle-blood-cells/dataset-master/dataset-master/JPEGImages"
+    inside, overlaps = [], []
+    for path in sorted((real_data / "bccd-boxes").glob("*.xml")):
+        boxes = [box for name, box in read_voc(path) if name == "WBC"]
+        if not boxes or not (folder / f"{path.stem}.jpg").is_file():
+            continue
+        cell = find_leukocytes(read_image(folder / f"{path.stem}.jpg"))[0]
+        x, y = cell.centre
+        inside.append(any(x0 <= x < x1 and y0 <= y < y1 for x0, y0, x1, y1 in boxes))
+        overlaps.append(max(overlap(cell.box, box) for box in boxes))
+    assert len(inside) == 358
+    assert np.mean(inside) >= 0.995
+    assert np.median(overlaps) >= 0.75
 
 
 @pytest.mark.real

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
-import importlib
 import io
 from pathlib import Path
 from xml.etree import ElementTree
@@ -69,13 +67,6 @@ def results(*models: ModelResult, comparisons: tuple[Comparison, ...] = (), synt
         models=models,
         comparisons=comparisons,
     )
-
-
-@pytest.mark.parametrize("name", ["numbers", "colours", "svg", "views"])
-def test_examples_in_docstrings(name: str) -> None:
-    found = doctest.testmod(importlib.import_module(f"buffycoat.report.{name}"))
-    assert found.attempted
-    assert not found.failed
 
 
 @pytest.mark.parametrize(

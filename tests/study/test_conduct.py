@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from buffycoat.errors import DataError, OutputError
+from buffycoat.errors import DataError, OutputError, UsageError
 from buffycoat.records.documents import Cleaning, Results
 from buffycoat.study.conduct import conduct
 from buffycoat.study.config import StudyConfig, configure
@@ -31,7 +31,7 @@ def _predictions(out: Path) -> pl.DataFrame:
     return pl.read_parquet(out / "predictions.parquet")
 
 
-def test_a_study_leaves_every_file_the_design_names(finished: Path) -> None:
+def test_a_study_leaves_every_file_it_promises(finished: Path) -> None:
     for name in (
         *("study.json", "cells.parquet", "faults.json", "cleaning.json", "splits.parquet", "history.csv"),
         *("predictions.parquet", "validation.parquet", "results.json", "report.html", "page/index.md"),
@@ -103,6 +103,20 @@ def test_changed_data_are_noticed(finished: Path, smears: Path, tiny: StudyConfi
         conduct(str(smears), tiny, out)
 
 
+def test_overwriting_waits_for_data_that_can_be_read(finished: Path, tiny: StudyConfig, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    with pytest.raises(DataError):
+        conduct(str(tmp_path / "nowhere"), tiny, out, overwrite=True)
+    assert (out / "predictions.parquet").is_file(), "the old study is still there"
+
+
+def test_an_input_too_small_for_a_network_is_said_before_anything_runs(drawn: Path, tmp_path: Path) -> None:
+    config = configure(preset="quick", models=["alexnet"], weights="none", settings=["train.input_px=32"])
+    with pytest.raises(UsageError, match="63 px"):
+        conduct(str(drawn), config, tmp_path / "out")
+    assert not (tmp_path / "out" / "crops").exists()
+
+
 def test_a_folder_with_other_files_is_left_alone(drawn: Path, tiny: StudyConfig, tmp_path: Path) -> None:
     out = tmp_path / "holiday"
     out.mkdir()
@@ -132,6 +146,54 @@ def test_data_of_which_nothing_can_be_read_end_in_words(smears: Path, tiny: Stud
         image.write_bytes(b"not a picture")
     with pytest.raises(DataError, match="None of the 40 images"):
         conduct(str(smears), tiny, tmp_path / "out")
+
+
+def test_a_study_stopped_while_it_prepares_goes_on(
+    finished: Path, drawn: Path, tiny: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("buffycoat.study.prepare.explore", cut)
+        conduct(str(drawn), tiny, out)
+    assert not (out / "study.json").exists()
+    conduct(str(drawn), tiny, out)
+    assert _predictions(out).equals(_predictions(finished))
+
+
+def test_every_cell_is_tested_once_in_every_repeat(drawn: Path, tmp_path: Path) -> None:
+    folds = ("split.scheme=kfold", "split.folds=2", "split.repeats=2", "train.epochs=1")
+    config = configure(preset="standard", models=MODELS[:1], weights="none", settings=(*TINY, *folds))
+    out = tmp_path / "out"
+    results = conduct(str(drawn), config, out)
+    kept = pl.read_parquet(out / "cells.parquet").filter(pl.col("excluded_by").is_null())
+    per_repeat = _predictions(out).group_by("repeat").agg(pl.col("cell_id").sort())
+    assert per_repeat.height == 2
+    assert all(ids == sorted(kept["cell_id"]) for ids in per_repeat["cell_id"].to_list())
+    assert len(results.models[0].per_fold_accuracy) == 4
+    assert "repeated 2 times" in results.protocol
+    assert pl.read_csv(out / "history.csv").height == 4
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_a_study_of_the_real_images(real_data: Path, tmp_path: Path) -> None:
+    folds = ("split.folds=2", "train.epochs=1")
+    config = configure(preset="standard", models=MODELS, weights="none", settings=(*TINY, *folds))
+    out = tmp_path / "out"
+    results = conduct("bccd", config, out, data_dir=real_data)
+    assert results.classes == ("neutrophil", "eosinophil", "lymphocyte", "monocyte")
+    assert not results.synthetic
+    cells = pl.read_parquet(out / "cells.parquet")
+    kept = cells.filter(pl.col("excluded_by").is_null())
+    assert (cells.height, kept.height) == (411, 326)
+    for model in results.models:
+        assert model.n == model.cells == 326
+    tested = _predictions(out).filter(pl.col("model") == MODELS[0]).join(kept.select("cell_id", "group"), on="cell_id")
+    assert tested.group_by("group").agg(pl.col("fold").n_unique())["fold"].max() == 1
+    assert "synthetic" not in (out / "report.html").read_text().casefold()
 
 
 def _command(drawn: Path, out: Path, *more: str) -> list[str]:
@@ -188,6 +250,21 @@ def test_two_processes_train_one_study(drawn: Path, tmp_path: Path) -> None:
     assert Results.read(out / "results.json") == results
     history = pl.read_csv(out / "history.csv")
     assert history.group_by("model").len()["len"].to_list() == [6, 6]
+    alone = tmp_path / "alone"
+    subprocess.run(_command(drawn, alone), check=True, capture_output=True, env=environment)
+    steps = [pl.read_csv(folder / "history.csv")["learning_rate"].to_list() for folder in (out, alone)]
+    assert steps[0] == pytest.approx(steps[1]), "as many steps: a batch is shared out, not drawn twice"
+    losses = [pl.read_csv(folder / "history.csv")["train_loss"].to_list() for folder in (out, alone)]
+    assert losses[0] != pytest.approx(losses[1], rel=1e-6), "two processes draw their own augmentation"
+
+
+@pytest.mark.slow
+def test_a_fault_in_several_processes_keeps_its_words_and_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "data" / "neutrophil").mkdir(parents=True)
+    command = _command(tmp_path / "data", tmp_path / "out", "--devices", "2", "--quiet")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_second_study_in_a_busy_folder_is_refused(drawn: Path, tiny: StudyConfig, tmp_path: Path) -> None:

@@ -69,14 +69,16 @@ def test_a_file_stands_below_options_and_settings(tmp_path: Path) -> None:
         ({"settings": ["train.epochs=0"]}, "greater than or equal to 1"),
         ({"settings": ["train.epochs=0", "train.views=3"]}, "views"),  # all faults together
         ({"settings": ["train.resnet34.epochs=3"]}, "no such model"),
-        ({"settings": ["split.folds=1"]}, "folds"),
+        ({"settings": ["split.folds=1", "split.scheme=kfold"]}, "folds"),
+        ({"settings": ["split.folds=10"]}, "no effect"),  # the quick preset holds out once
+        ({"preset": "quik"}, "quick"),
         ({"settings": ["recipe.thin.neutrofil=0.2x"]}, "thin"),
         ({"seed": -1}, "whole number"),
     ],
 )
 def test_a_wrong_choice_is_refused_in_words(arguments: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError) as caught:
-        configure(preset="quick", **arguments)  # type: ignore[arg-type]
+        configure(**{"preset": "quick", **arguments})  # type: ignore[arg-type]
     assert words in str(caught.value)
 
 

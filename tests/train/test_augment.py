@@ -101,3 +101,10 @@ def test_turned_views_are_the_eight_symmetries_of_the_square() -> None:
     seen = {tuple(turned(image, view).flatten().tolist()) for view in range(8)}
     assert len(seen) == 8
     assert torch.equal(turned(image, 0), image)
+
+
+def test_views_are_the_same_under_bf16_autocast(crops: NDArray[np.uint8]) -> None:
+    batch, views = _batch(crops), _views()
+    with torch.autocast("cpu", torch.bfloat16):
+        seen = views.plain(batch)
+    assert torch.equal(seen, views.plain(batch))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,10 @@ import polars as pl
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from buffycoat.errors import TrainingError
+from buffycoat.errors import OutputError, TrainingError
 from buffycoat.networks.names import resolve
 from buffycoat.records.tables import HISTORY, prediction_columns
 from buffycoat.train.batches import Rows
@@ -21,6 +23,7 @@ from tests.train.conftest import CLASSES, TINY
 
 MakeJob = Callable[..., FoldJob]
 ALONE = Processes()
+WORSENING = TINY.model_copy(update={"epochs": 60, "patience": 2, "learning_rate": 0.05, "averaging": 0.0})
 
 
 class PowerCutError(Exception):
@@ -116,14 +119,17 @@ def test_a_finished_fold_is_not_trained_again_and_a_changed_one_is(make_job: Mak
     assert seen == [1, 2, 3, 4]
 
 
-def test_training_stops_early_and_keeps_the_best_epoch(make_job: MakeJob, crops: NDArray[np.uint8]) -> None:
-    job = make_job(config=TINY.model_copy(update={"epochs": 40, "patience": 2, "learning_rate": 0.05}))
+def test_training_that_only_gets_worse_stops_and_keeps_the_weights_before(
+    make_job: MakeJob, crops: NDArray[np.uint8]
+) -> None:
+    job = make_job(config=WORSENING)
     run_fold(job, crops, ALONE)
-    history = _history(job)
-    assert history.height < 40
-    best = int(history["validation_loss"].arg_min() or 0) + 1
-    assert history.height - best == 2
-    assert f'"best_epoch": {best}' in (job.folder / "done.json").read_text()
+    history, done = _history(job), json.loads((job.folder / "done.json").read_text())
+    assert history.height < WORSENING.epochs
+    assert history.height - done["kept_epoch"] == WORSENING.patience
+    kept = history.filter(pl.col("epoch") == done["kept_epoch"])["validation_loss"].item()
+    assert kept == pytest.approx(done["validation_loss"])
+    assert kept < history["validation_loss"][-1]
 
 
 def test_frozen_stages_of_a_pretrained_network_do_not_move(
@@ -164,5 +170,60 @@ def test_without_validation_rows_the_last_epoch_is_kept(make_job: MakeJob, crops
     history = _history(job)
     assert history.height == TINY.epochs
     assert history["validation_loss"].null_count() == TINY.epochs
-    assert '"best_epoch": 4' in (job.folder / "done.json").read_text()
+    assert '"kept_epoch": 4' in (job.folder / "done.json").read_text()
     assert _predictions(job).height == len(job.rows["test"])
+
+
+def test_a_fold_stopped_between_early_stop_and_predictions_ends_the_same(
+    make_job: MakeJob, crops: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, whole = make_job("stopped", config=WORSENING), make_job("whole", config=WORSENING)
+
+    def cut(*_: object, **__: object) -> None:
+        raise PowerCutError
+
+    with monkeypatch.context() as patched, pytest.raises(PowerCutError):
+        patched.setattr("buffycoat.train.fold._write_predictions", cut)
+        run_fold(job, crops, ALONE)
+    run_fold(job, crops, ALONE)
+    run_fold(whole, crops, ALONE)
+    assert _history(whole).height < WORSENING.epochs, "it stopped early"
+    assert _history(job).equals(_history(whole))
+    assert _predictions(job).equals(_predictions(whole))
+
+
+@pytest.mark.parametrize(
+    ("place", "error"),
+    [
+        ("torch.save", RuntimeError("PytorchStreamWriter failed writing file")),
+        ("buffycoat.train.checkpoint.save_file", SafetensorError("No space left on device")),
+    ],
+)
+def test_a_disk_that_fills_up_while_training_is_said_in_words(
+    make_job: MakeJob, crops: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, place: str, error: Exception
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(place, full)
+    monkeypatch.setattr("buffycoat.train.checkpoint._FULL_BYTES", 1 << 60)
+    with pytest.raises(OutputError, match="the disk is full") as caught:
+        run_fold(make_job(), crops, ALONE)
+    assert "goes on from here" in str(caught.value.hint)
+
+
+def test_one_cycle_and_bf16_train_too(make_job: MakeJob, crops: NDArray[np.uint8]) -> None:
+    job = make_job(config=TINY.model_copy(update={"schedule": "one-cycle", "precision": "bf16", "epochs": 2}))
+    run_fold(job, crops, ALONE)
+    rates = _history(job)["learning_rate"].to_list()
+    assert 0 < rates[-1] < rates[0] <= TINY.learning_rate
+
+
+def test_tensorboard_gets_training_and_validation_figures(make_job: MakeJob, crops: NDArray[np.uint8]) -> None:
+    event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    job = make_job(tensorboard=True)
+    run_fold(job, crops, ALONE)
+    events = event_accumulator.EventAccumulator(str(job.folder / "tensorboard"))
+    events.Reload()
+    wanted = {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy", "learning_rate"}
+    assert wanted <= set(events.Tags()["scalars"])

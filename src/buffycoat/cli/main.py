@@ -8,6 +8,7 @@ import sys
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from typer.core import TyperGroup
 
 from buffycoat import __version__
@@ -26,7 +27,8 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:  # before Typer, which would only say "Aborted."
-            remarks().print("Stopped. What was finished is kept; the same command goes on from there.")
+            if os.environ.get("RANK", "0") == "0":
+                remarks().print("Stopped. What was finished is kept; the same command goes on from there.")
             raise typer.Exit(130) from None
 
 
@@ -65,14 +67,10 @@ def run() -> None:
     try:
         app()
     except BuffycoatError as error:
-        remarks().print(f"[bold red]Error:[/] {_escaped(error.what)}")
+        remarks().print(f"[bold red]Error:[/] {escape(error.what)}")
         if error.hint:
-            remarks().print(_escaped(error.hint))
+            remarks().print(escape(error.hint))
         sys.exit(error.exit_code)
     except BrokenPipeError:  # the reader of our output left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("[", r"\[")

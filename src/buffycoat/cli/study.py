@@ -34,9 +34,9 @@ def study(
     ] = AUTO,
     out: Annotated[Path, typer.Option("--out", "-o", help="The study folder; a begun study goes on.")] = Path("study"),
     preset: Annotated[
-        Literal["quick", "standard", "thorough"],
-        typer.Option(help="One hold-out, 5-fold, or 5-fold repeated 5 times."),
-    ] = "quick",
+        Literal["quick", "standard", "thorough"] | None,
+        typer.Option(help="One hold-out, 5-fold, or 5-fold repeated 5 times.", show_default="quick"),
+    ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option("--model", "-m", help="A network (repeatable); default resnet18, efficientnet, alexnet."),
@@ -78,8 +78,8 @@ def study(
     from buffycoat.train.distributed import join, leave
 
     first = join().is_first
-    with _parting(leave), Terminal(remarks(), quiet=quiet or not first) as watch:
-        what = _choose(watch, data_dir) if data == AUTO else data
+    with _parting(leave), _following(first), Terminal(remarks(), quiet=quiet or not first) as watch:
+        what = _choose(watch, data_dir) if first and data == AUTO else data  # the others read what it prepares
         found = conduct(
             what,
             resolved,
@@ -134,6 +134,17 @@ def _together(devices: int, nodes: int) -> None:
         )
     if devices > 1:
         raise typer.Exit(launch(devices, sys.argv[1:]))
+
+
+@contextmanager
+def _following(first: bool) -> Iterator[None]:
+    """Keep a process that lost its fellows from talking over the one that says why."""
+    try:
+        yield
+    except RuntimeError:
+        if first:
+            raise
+        raise typer.Exit(1) from None
 
 
 @contextmanager

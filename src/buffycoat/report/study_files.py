@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -43,8 +44,16 @@ class About(BaseModel):
 
     @property
     def command_line(self) -> str:
-        """The command that made the study, on one line."""
-        return self.command if isinstance(self.command, str) else " ".join(self.command)
+        """The command that made the study, on one line; of absolute paths, which tell of people, only the last step."""
+        words = shlex.split(self.command) if isinstance(self.command, str) else list(self.command)
+        return shlex.join(_last_step(word) for word in words)
+
+
+def _last_step(word: str) -> str:
+    option, equals, value = word.partition("=")
+    if equals and option.startswith("--"):
+        return f"{option}={_last_step(value)}"
+    return Path(word).name if Path(word).is_absolute() else word
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ import polars as pl
 from buffycoat.clean.weights import sampling_weights
 from buffycoat.data.dataset import DataSet
 from buffycoat.data.load import load
-from buffycoat.errors import OutputError
+from buffycoat.errors import OutputError, TrainingError
 from buffycoat.evaluate.results import evaluate
 from buffycoat.files import fingerprint, write_csv, write_parquet
 from buffycoat.imaging.crops import CropStore
+from buffycoat.networks.build import build as build_network
 from buffycoat.records.documents import NetworkCard, Results
 from buffycoat.records.tables import CELLS, HISTORY, SPLITS, prediction_columns, read_table
 from buffycoat.report.build import build
@@ -73,12 +74,15 @@ def conduct(
         _train(folder, processes, Silent(), tensorboard=tensorboard)
         processes.wait()
         return Results.read(folder / "results.json")
-    folder.open(overwrite=overwrite)
+    folder.open()
     with folder.alone():
         watch.stage("Reading the data")
         data = load(what, data_dir=data_dir, on_progress=watch.count)
         _say_first(data, watch)
+        if overwrite:
+            folder.clear()
         _refuse_another(folder, config, data)
+        _try_networks(config)
         prepare(data, config, folder, command, watch)  # again when going on: what is sound is found and kept
         processes.wait()
         _train(folder, processes, watch, tensorboard=tensorboard)
@@ -100,6 +104,12 @@ def _say_first(data: DataSet, watch: Watcher) -> None:
         watch.say(remark)
     if data.faults:
         watch.say(f"{len(data.faults)} faults were found in the data; the report names each of them.")
+
+
+def _try_networks(config: StudyConfig) -> None:
+    """Build each network once: a wrong file of weights or input size is said now, not when its turn comes."""
+    for model in config.models:
+        build_network(config.network(model), 2, config.weights, config.train[model].input_px)
 
 
 def _refuse_another(folder: StudyFolder, config: StudyConfig, data: DataSet) -> None:
@@ -128,6 +138,7 @@ def _train(folder: StudyFolder, processes: Processes, watch: Watcher, *, tensorb
         planned[job.network.name] += job.config.epochs
     watch.plan(planned)
     done = dict.fromkeys(record.models, 0)
+    cards: dict[str, NetworkCard] = {}
     for job in jobs:
         model, before = job.network.name, done[job.network.name]
         label = f"fold {job.fold + 1}" + (f", repeat {job.repeat + 1}" if record.config.split.repeats > 1 else "")
@@ -142,8 +153,18 @@ def _train(folder: StudyFolder, processes: Processes, watch: Watcher, *, tensorb
         watch.epoch(model, job.network.title, label, done[model], {})
         if processes.is_first:
             card = describe(job)
+            _refuse_mixture(cards.setdefault(model, card), card, job)
             card.write(folder.card(model))
             _say_fallback(card, job, watch)
+
+
+def _refuse_mixture(first: NetworkCard, card: NetworkCard, job: FoldJob) -> None:
+    """Refuse folds of one network that started from different weights."""
+    if card.weights != first.weights:
+        raise TrainingError(
+            f"{card.title}: fold {job.fold + 1} started from {card.weights}, an earlier one from {first.weights}.",
+            hint="Run it again with --overwrite, with the same weights at hand for all folds.",
+        )
 
 
 def _say_fallback(card: NetworkCard, job: FoldJob, watch: Watcher) -> None:

@@ -28,7 +28,7 @@ class SplitConfig(Document):
     folds: int = Field(default=5, ge=2)
     repeats: int = Field(default=1, ge=1)
     test_share: float = Field(default=0.2, gt=0, lt=1)
-    validation_share: float = Field(default=0.12, gt=0, lt=1)
+    validation_share: float = Field(default=0.1, gt=0, lt=1)
 
 
 class StudyConfig(Document):
@@ -50,7 +50,7 @@ class StudyConfig(Document):
 
 def configure(
     *,
-    preset: Preset,
+    preset: Preset | None = None,
     models: Iterable[str] = (),
     seed: int | None = None,
     weights: str | None = None,
@@ -68,7 +68,7 @@ def configure(
         ``section.key=value``: ``split.folds=10``, ``frame.side_px=300``, ``recipe.thin.neutrophil=0.2``,
         ``train.epochs=5`` (every model) or ``train.alexnet.epochs=5`` (one).
     file
-        TOML with the same sections; ``[study]`` holds models, weights, seed and recipe.
+        TOML with the same sections; ``[study]`` holds preset, models, weights, seed and recipe.
 
     Raises
     ------
@@ -80,20 +80,24 @@ def configure(
     _known(study, _STUDY_KEYS, "[study]")
     for text in settings:
         _set(given, text)
+    preset = preset or study.get("preset", "quick")
+    if preset not in PRESETS:
+        raise UsageError(f"There is no preset {preset!r}.", hint=did_you_mean(str(preset), PRESETS))
+    split = {**PRESETS[preset].split, **given.get("split", {})}
+    _used(split, given.get("split", {}))
     names = tuple(models) or tuple(_texts(study.get("models"), "models")) or DEFAULT_MODELS
     specs = _distinct(names)
     chosen = named(recipe or str(study.get("recipe", "seeds")))
     train = given.get("train", {})
     common = {key: value for key, value in train.items() if not isinstance(value, dict) or key == "augment"}
     own = _by_model({key: value for key, value in train.items() if key not in common}, specs)
-    defaults = PRESETS[preset]
     return StudyConfig(
         preset=preset,
         seed=_seed(seed if seed is not None else study.get("seed", 7)),
         models=tuple(spec.name for spec in specs),
         weights=weights or str(study.get("weights", "auto")),
         recipe=chosen.with_overrides(_flat(given.get("recipe", {}))),
-        split=_section(SplitConfig, {**defaults.split, **given.get("split", {})}, "split"),
+        split=_section(SplitConfig, split, "split"),
         frame=_section(FrameSpec, given.get("frame", {}), "frame"),
         train={
             spec.name: _section(
@@ -104,6 +108,17 @@ def configure(
             for spec in specs
         },
     )
+
+
+def _used(split: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Refuse a choice that the scheme would ignore."""
+    scheme = split.get("scheme", "kfold")
+    for key, needed in (("folds", "kfold"), ("test_share", "holdout")):
+        if key in given and scheme != needed:
+            raise UsageError(
+                f"split.{key} has no effect with the scheme {scheme!r}.",
+                hint=f"Add --set split.scheme={needed}, or choose a preset that uses it.",
+            )
 
 
 def _read(file: Path | None) -> dict[str, dict[str, Any]]:

@@ -37,8 +37,8 @@ class StudyFolder:
         """Return the path of a network's card."""
         return self.path / "models" / model / "card.json"
 
-    def open(self, *, overwrite: bool) -> None:
-        """Make the folder, or check that it is a study's or empty; with `overwrite` a study in it is removed.
+    def open(self) -> None:
+        """Make the folder, or check that it is a study's or empty.
 
         Raises
         ------
@@ -52,22 +52,26 @@ class StudyFolder:
             found = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
         except OSError as error:
             raise output_error(self.path, error) from error
-        foreign = found - set(_OURS) - set(_OUR_FOLDERS)
-        if "study.json" not in found and found and (foreign or not overwrite) and not _begun(found):
+        if found and "study.json" not in found and not _begun(found):
             raise OutputError(
                 f"{self.path} is not empty and holds no study ({', '.join(sorted(found)[:4])}).",
                 hint="Choose an empty or new folder for --out.",
             )
-        if overwrite:
-            self._clear()
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Remove the study in the folder; study.json goes last, so that what is left by a kill is still a study.
+
+        Raises
+        ------
+        OutputError
+            Something cannot be removed.
+        """
         try:
-            for name in _OURS:
-                (self.path / name).unlink(missing_ok=True)
             for name in _OUR_FOLDERS:
                 if (self.path / name).exists():
                     shutil.rmtree(self.path / name)
+            for name in reversed(_OURS):
+                (self.path / name).unlink(missing_ok=True)
         except OSError as error:
             raise output_error(self.path, error) from error
 
@@ -83,7 +87,7 @@ class StudyFolder:
         with (self.path / _LOCK).open("w") as stream:
             try:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 raise OutputError(
                     f"Another study is running in {self.path}.", hint="Wait for it, or choose another --out."
                 ) from error
@@ -91,5 +95,5 @@ class StudyFolder:
 
 
 def _begun(found: set[str]) -> bool:
-    """Say whether only the first files of a study are here: it was stopped before it wrote study.json."""
-    return found <= {"faults.json", "crops"}
+    """Say whether a study was stopped here before it wrote study.json: the crops come first."""
+    return "crops" in found and found <= {*_OURS, *_OUR_FOLDERS}

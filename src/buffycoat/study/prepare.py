@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import polars as pl
-import torch
 
 from buffycoat import taxonomy
 from buffycoat.clean.recipe import apply
@@ -21,7 +20,7 @@ from buffycoat.study.folder import StudyFolder
 from buffycoat.study.presets import PRESETS
 from buffycoat.study.record import StudyRecord
 from buffycoat.study.watch import Watcher
-from buffycoat.train.precision import choose
+from buffycoat.train.precision import choose, threads
 
 UNREADABLE = "unreadable"
 NO_LEUKOCYTE = "no-leukocyte"
@@ -53,7 +52,18 @@ def prepare(data: DataSet, config: StudyConfig, out: StudyFolder, command: str, 
     write_parquet(out / "splits.parquet", splits)
     watch.stage("Exploring")
     explore(cells, data.root, crops, out / "explore", seed=config.seed, spec=config.frame, on_progress=watch.count)
-    _record(data, config, taxonomy.order(kept.get_column("label")), command).write(out / "study.json")
+    record = _record(data, config, taxonomy.order(kept.get_column("label")), command)
+    if (out / "study.json").exists():
+        record = _going_on(StudyRecord.read(out / "study.json"), record, watch)
+    record.write(out / "study.json")
+
+
+def _going_on(before: StudyRecord, now: StudyRecord, watch: Watcher) -> StudyRecord:
+    """Return the record of a study that is gone on with: begun by the first command, versions compared."""
+    changed = sorted(name for name, version in now.versions.items() if before.versions.get(name) != version)
+    if changed:
+        watch.say(f"Begun with other versions of {', '.join(changed)}; finished folds are kept.", warning=True)
+    return now.model_copy(update={"command": before.command})
 
 
 def protocol(split: SplitConfig, preset: str) -> str:
@@ -121,7 +131,7 @@ def _record(data: DataSet, config: StudyConfig, classes: tuple[str, ...], comman
         recipe=config.recipe.title,
         config=config,
         versions=versions(),
-        threads=torch.get_num_threads(),
+        threads=threads(),
         precision={model: choose(train.precision) for model, train in config.train.items()},
         command=command,
     )

@@ -29,7 +29,8 @@ class StudyRecord(Document):
 
     def differences(self, config: StudyConfig, content_hash: str) -> list[str]:
         """Return in words what sets another configuration and data apart from this study's; empty: nothing."""
-        mine, other = _leaves(self.config.model_dump(mode="json")), _leaves(config.model_dump(mode="json"))
+        spelling = {"recipe": {"changes"}}  # how an override was written decides nothing
+        mine, other = (_leaves(one.model_dump(mode="json", exclude=spelling)) for one in (self.config, config))
         found = [
             f"{key}: {mine.get(key, 'not set')} there, {other.get(key, 'not set')} asked for"
             for key in sorted(mine.keys() | other.keys())

@@ -54,7 +54,7 @@ class TrainConfig(Document):
     averaging
         Decay of the exponential moving average of the weights; the averaged weights are the ones kept. 0: off.
     patience
-        Epochs without a better validation loss before training stops; 0: never.
+        Epochs in a row clearly worse than the best, by the validation rows, before training stops; 0: never.
     frozen_stages
         Leading stages of a pretrained network left as they came (ignored when training from scratch).
     views

@@ -1,20 +1,28 @@
 """Which of several processes this is, and waiting for one another.
 
-Every process runs the whole study in step: the first one prepares and writes, all of them train. They are started
-by torchrun, which Buffycoat calls by itself for ``--devices`` on one machine and the user calls for several.
+Every process runs the whole study in step: the first one prepares and writes, all of them train. On one machine
+``--devices`` starts them; on several, the user does with torchrun, and they share the study folder.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 
 from buffycoat.errors import UsageError
+from buffycoat.settings import usable_cores
+
+_PATIENCE_S = 30
+_SECOND_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -42,11 +50,14 @@ class Processes:
 
 
 def join() -> Processes:
-    """Return this process's place, joining its fellows when torchrun started it."""
-    if "RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    """Return this process's place, joining its fellows when it was started as one of several."""
+    if not launched() or int(os.environ["WORLD_SIZE"]) == 1:
         return Processes()
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        # The others wait while the first downloads and frames: however long that takes.
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=timedelta(days=2))
     return Processes(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
@@ -57,22 +68,65 @@ def leave() -> None:
 
 
 def launched() -> bool:
-    """Say whether torchrun started this process."""
-    return "TORCHELASTIC_RUN_ID" in os.environ
+    """Say whether this process is already one of several."""
+    return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
 def launch(devices: int, arguments: list[str]) -> int:
-    """Run ``buffycoat`` with these arguments in `devices` processes on this machine; return the exit code.
+    """Run ``buffycoat`` with these arguments in `devices` processes on this machine.
+
+    Returns
+    -------
+    int
+        0, or the exit code of the first process that failed; the others are then stopped.
 
     Raises
     ------
     UsageError
-        More processes than devices of a kind that cannot be shared.
+        More processes than graphics cards.
     """
     available = torch.cuda.device_count()
     if torch.cuda.is_available() and devices > available:
-        raise UsageError(f"--devices {devices}: this machine has {available} GPU(s).")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={devices}"]
-    command += ["-m", "buffycoat", *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, len(os.sched_getaffinity(0)) // devices))}
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 (our own arguments)
+        raise UsageError(f"--devices {devices}: this machine has {available} graphics cards.")
+    threads = max(1, usable_cores() // devices)
+    together = {
+        "WORLD_SIZE": str(devices),
+        "LOCAL_WORLD_SIZE": str(devices),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(_free_port()),
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
+    }
+    command = [sys.executable, "-m", "buffycoat", *arguments]
+    processes = [
+        subprocess.Popen(command, env={**os.environ, **together, "RANK": str(rank), "LOCAL_RANK": str(rank)})  # noqa: S603
+        for rank in range(devices)
+    ]
+    try:
+        return _wait_for(processes)
+    except KeyboardInterrupt:  # the processes got it too, and have their say first
+        deadline = time.monotonic() + _PATIENCE_S
+        for process in processes:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0.0, deadline - time.monotonic()))
+        raise
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+
+
+def _wait_for(processes: list[subprocess.Popen[bytes]]) -> int:
+    while True:
+        codes = [process.poll() for process in processes]
+        if any(codes):
+            time.sleep(_SECOND_S)  # the first process says what is wrong; the others only lose it
+            return processes[0].poll() or next(code for code in codes if code)
+        if all(code == 0 for code in codes):
+            return 0
+        time.sleep(0.1)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import signal
 import threading
 import warnings
@@ -17,12 +16,11 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EarlyStopping
 from numpy.typing import NDArray
 from torch import nn
 from torch.utils.data import DataLoader
 
-from buffycoat.errors import TrainingError
+from buffycoat.errors import TrainingError, UsageError
 from buffycoat.files import fingerprint, write_json, write_parquet
 from buffycoat.networks.build import NetworkSpec, build, card
 from buffycoat.networks.weights import WeightsReport
@@ -33,6 +31,7 @@ from buffycoat.train.batches import CropBatches, InOrder, Rows, Weighted
 from buffycoat.train.config import TrainConfig
 from buffycoat.train.distributed import Processes
 from buffycoat.train.history import History, OnEpoch
+from buffycoat.train.judging import Judge
 from buffycoat.train.module import Classifier
 from buffycoat.train.precision import choose
 from buffycoat.train.predictions import as_table, predict
@@ -40,6 +39,8 @@ from buffycoat.train.seeds import derive
 from buffycoat.train.stages import leading_stages
 
 DONE = "done.json"
+FILES = ("history.csv", "predictions.parquet", "validation.parquet", "network.json")
+"""What a finished fold leaves, besides its weights."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class FoldJob:
         return fingerprint(
             [
                 [self.network.name, self.weights, self.config.model_dump(), self.classes, rows, dict(self.sampling)],
-                [self.stored_side_px, self.data_hash, self.seed, self.repeat, self.fold],
+                [self.stored_side_px, self.data_hash, self.seed, self.repeat, self.fold, choose(self.config.precision)],
             ]
         )
 
@@ -90,7 +91,7 @@ class FoldJob:
             found = json.loads((self.folder / DONE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
-        return bool(found.get("key") == self.key()) and (self.folder / "predictions.parquet").exists()
+        return bool(found.get("key") == self.key()) and all((self.folder / name).is_file() for name in FILES)
 
 
 def run_fold(job: FoldJob, images: NDArray[np.uint8], processes: Processes, *, on_epoch: OnEpoch | None = None) -> None:
@@ -118,11 +119,11 @@ def run_fold(job: FoldJob, images: NDArray[np.uint8], processes: Processes, *, o
     network, report = build(job.network, len(job.classes), job.weights, job.config.input_px, drop=job.config.dropout)
     classifier = _classifier(job, network, report, seed)
     resume = checkpoint.usable_checkpoint(job.folder)
-    best = checkpoint.BestWeights(job.folder)
+    judge = Judge(job.config.patience)
     history = History(job.folder / "history.csv", job.network.name, job.repeat, job.fold, on_epoch)
     loader, validation = _loaders(job, images, processes, seed)
     with _quiet(), _interruptible():
-        trainer = _trainer(job, processes, [history, best, checkpoint.LastEpoch(job.folder, best)])
+        trainer = _trainer(job, processes, [history, judge, checkpoint.LastEpoch(job.folder, judge)])
         try:
             trainer.fit(classifier, loader, validation, ckpt_path=resume, weights_only=True)
         except ArithmeticError as error:
@@ -133,11 +134,12 @@ def run_fold(job: FoldJob, images: NDArray[np.uint8], processes: Processes, *, o
         except SystemExit as error:  # Lightning ends the process on Ctrl-C; the conductor has more to say
             raise KeyboardInterrupt from error
     if processes.is_first:
-        best.write()
-        checkpoint.read_weights(job.folder / checkpoint.BEST, classifier.kept)
+        checkpoint.write_kept(job.folder, judge)
+        checkpoint.read_kept(job.folder, classifier.kept)
         card(job.network, classifier.kept, job.config.input_px, report).write(job.folder / "network.json")
+        classifier.to(trainer.strategy.root_device)
         _write_predictions(job, classifier, images, bf16=trainer.precision == "bf16-mixed")
-        _finish(job, history, best)
+        _finish(job, history, judge)
     processes.wait()
 
 
@@ -153,8 +155,10 @@ def _prepare(job: FoldJob) -> None:
         same = json.loads(key.read_text(encoding="utf-8")).get("key") == job.key()
     except (OSError, ValueError):
         same = False
+    for left in job.folder.glob(".*"):  # what a kill left half-written
+        left.unlink(missing_ok=True)
     if not same:
-        for name in (checkpoint.LAST, checkpoint.BEST, DONE, "history.csv", "predictions.parquet"):
+        for name in (checkpoint.LAST, checkpoint.KEPT, DONE, *FILES):
             (job.folder / name).unlink(missing_ok=True)
         write_json(key, {"key": job.key()})
 
@@ -172,7 +176,12 @@ def _loaders(
 ) -> tuple[DataLoader[Any], DataLoader[Any] | None]:
     train, validation = job.rows["train"], job.rows["validation"]
     weights = np.array([job.sampling[job.classes[place]] for place in train.labels], dtype=np.float64)
-    batch = max(job.config.batch_size // processes.world, 1) * processes.world
+    batch = job.config.batch_size
+    if batch % processes.world:
+        raise UsageError(
+            f"A batch of {batch} cannot be shared out to {processes.world} processes.",
+            hint="Choose a multiple: --set train.batch_size=…",
+        )
     drawn = Weighted(weights, batch, seed, rank=processes.rank, world=processes.world)
     loader = DataLoader(CropBatches(images, train), sampler=drawn, batch_size=None)
     if not len(validation):
@@ -182,8 +191,6 @@ def _loaders(
 
 def _trainer(job: FoldJob, processes: Processes, callbacks: list[lightning.Callback]) -> lightning.Trainer:
     config = job.config
-    if config.patience and len(job.rows["validation"]):
-        callbacks.append(EarlyStopping("validation_loss", patience=config.patience, check_finite=False))
     logger: Any = False
     if job.tensorboard:
         from lightning.pytorch.loggers import TensorBoardLogger
@@ -204,7 +211,7 @@ def _trainer(job: FoldJob, processes: Processes, callbacks: list[lightning.Callb
         enable_model_summary=False,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
-        deterministic=True,
+        deterministic="warn" if torch.cuda.is_available() else True,  # some layers have no such way on a card
     )
 
 
@@ -216,13 +223,12 @@ def _write_predictions(job: FoldJob, classifier: Classifier, images: NDArray[np.
         write_parquet(job.folder / name, table)
 
 
-def _finish(job: FoldJob, history: History, best: checkpoint.BestWeights) -> None:
-    loss = best.loss if math.isfinite(best.loss) else None
+def _finish(job: FoldJob, history: History, judge: Judge) -> None:
+    (job.folder / checkpoint.LAST).unlink(missing_ok=True)
     write_json(
         job.folder / DONE,
-        {"key": job.key(), "epochs": len(history.rows), "best_epoch": best.epoch, "validation_loss": loss},
+        {"key": job.key(), "epochs": len(history.rows), "kept_epoch": judge.epoch, "validation_loss": judge.loss},
     )
-    (job.folder / checkpoint.LAST).unlink(missing_ok=True)
 
 
 @contextmanager

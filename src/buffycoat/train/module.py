@@ -46,6 +46,7 @@ class Classifier(lightning.LightningModule):
         self._views, self._config, self._seed = views, config, seed
         self._generator = torch.Generator()
         self._sums: dict[str, list[float]] = {}
+        self._losses: list[torch.Tensor] = []
 
     @property
     def kept(self) -> nn.Module:
@@ -88,13 +89,28 @@ class Classifier(lightning.LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Start the sums anew."""
         self._sums["validation"] = [0.0, 0.0, 0.0]
+        self._losses = []
 
     def validation_step(self, batch: Batch, _: int) -> None:
         """Add a batch of plain views to the validation sums; the kept network is the one judged."""
         crops, labels = batch
         self.kept.eval()
         logits = self.kept(self._views.plain(crops.cpu()).to(self.device))
-        self._add("validation", float(F.cross_entropy(logits.float(), labels)), logits, labels)
+        losses = F.cross_entropy(logits.float(), labels, reduction="none")
+        self._losses.append(losses.detach().cpu())
+        self._add("validation", float(losses.mean()), logits, labels)
+
+    def validation_losses(self) -> torch.Tensor:
+        """Return the (n,) losses of the validation rows in this epoch, in their order."""
+        return torch.cat(self._losses)
+
+    def on_train_epoch_end(self) -> None:
+        """Publish the training figures for loggers."""
+        if self.trainer.logger is None:
+            return
+        for name, value in self.figures("train").items():
+            self.log(f"train_{name}", value)
+        self.log("learning_rate", self.trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_validation_epoch_end(self) -> None:
         """Publish the validation figures for callbacks (early stop, history)."""
@@ -135,14 +151,14 @@ class Classifier(lightning.LightningModule):
             {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
         ]
         optimizer = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-        steps = max(1, int(self.trainer.estimated_stepping_batches))
+        steps = max(3, int(self.trainer.estimated_stepping_batches))  # fewer leave one-cycle a phase of no length
         scheduler: torch.optim.lr_scheduler.LRScheduler
         if config.schedule == "one-cycle":
             scheduler = torch.optim.lr_scheduler.OneCycleLR(
                 optimizer,
                 max_lr=config.learning_rate,
                 total_steps=steps,
-                pct_start=max(config.warm_up, 1 / steps),
+                pct_start=max(config.warm_up, 2 / steps),
             )
         else:
             scheduler = torch.optim.lr_scheduler.LambdaLR(

@@ -6,7 +6,7 @@ from typing import Literal
 
 import torch
 
-from buffycoat.settings import processor_flags
+from buffycoat.settings import BF16_FLAGS, processor_flags
 
 Precision = Literal["32-true", "bf16-mixed"]
 
@@ -20,8 +20,13 @@ def choose(wanted: Literal["auto", "32", "bf16"]) -> Precision:
     return "32-true"
 
 
+def threads() -> int:
+    """Return how many threads PyTorch computes with: part of repeating a result to the last digit."""
+    return torch.get_num_threads()
+
+
 def computes_bf16() -> bool:
     """Say whether this machine multiplies bf16 numbers natively (elsewhere bf16 is emulated, and slow)."""
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool({"avx512_bf16", "amx_bf16"} & processor_flags())
+    return bool(BF16_FLAGS & processor_flags())

@@ -26,4 +26,4 @@ def leading_stages(network: nn.Module, count: int) -> tuple[nn.Module, ...]:
     if layers:
         stem = [child for name, child in children.items() if name in {"conv1", "bn1"}]
         return (*stem, *layers[:count])
-    return tuple(children.values())[:count]
+    return tuple(children.values())[: min(count, len(children) - 1)]
