@@ -37,15 +37,15 @@ class PresetChoices:
 
 
 PRESETS: dict[Preset, PresetChoices] = {
-    "quick": PresetChoices("one stratified hold-out", {"scheme": "holdout"}, epochs=0.5),
+    "quick": PresetChoices("one stratified hold-out", {"scheme": "holdout"}, epochs=0.6),
     "standard": PresetChoices("stratified 5-fold, every cell tested once", {"scheme": "kfold", "folds": 5}),
     "thorough": PresetChoices("stratified 5-fold, repeated 5 times", {"scheme": "kfold", "folds": 5, "repeats": 5}),
 }
 
 _BY_FAMILY: dict[str, dict[str, Any]] = {
-    "efficientnet": {"epochs": 30, "input_px": 192, "learning_rate": 1e-3},
-    "resnet": {"epochs": 60, "learning_rate": 1e-3, "patience": 24},
-    "alexnet": {"epochs": 32, "learning_rate": 2e-4, "dropout": 0.3, "clip_norm": 5.0, "patience": 24},
+    "efficientnet": {"epochs": 24, "input_px": 192, "learning_rate": 1e-3},
+    "resnet": {"epochs": 50, "learning_rate": 1e-3, "patience": 24},
+    "alexnet": {"epochs": 28, "learning_rate": 2e-4, "dropout": 0.3, "clip_norm": 5.0, "patience": 24},
     "other": {"epochs": 30, "learning_rate": 5e-4},
 }
 
