@@ -8,6 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -286,3 +287,24 @@ def test_copies_of_one_cell_in_the_augmented_set_never_part(real_data: Path) -> 
         splits = make_splits(cells, scheme=scheme, folds=4, seed=0).join(cells, on="cell_id")
         sides = splits.group_by("fold", "group").agg(pl.col("role").n_unique())
         assert sides["role"].max() == 1
+
+
+def test_a_part_is_not_made_of_the_big_groups() -> None:
+    """33 sets of overlapping fields among 326 cells: held-out cells must hang together no more than the others."""
+    groups = [f"pair{number // 2}" for number in range(66)] + [f"single{number}" for number in range(260)]
+    labels = ["neutrophil" if number % 3 else "eosinophil" for number in range(33)]
+    cells = pl.DataFrame(
+        {
+            "cell_id": [f"c{number:03d}" for number in range(326)],
+            "label": [labels[number // 2] if number < 66 else labels[number % 33] for number in range(326)],
+            "group": groups,
+            "excluded_by": pl.Series([None] * 326, dtype=pl.String),
+        }
+    )
+    shares = []
+    for seed in range(20):
+        splits = make_splits(cells, scheme="holdout", test_share=0.2, validation_share=0.1, seed=seed)
+        held = splits.filter(pl.col("role") == "test").join(cells, on="cell_id")
+        assert held.height == pytest.approx(0.2 * 326, abs=4)
+        shares.append(held.filter(pl.col("group").str.starts_with("pair")).height / held.height)
+    assert float(np.mean(shares)) == pytest.approx(66 / 326, abs=0.05)

@@ -76,8 +76,8 @@ class Rows:
 def choose_part(rows: Rows, share: float, seed: Sequence[int], *, needs: int, least: int) -> NDArray[np.bool_]:
     """Choose whole groups that make up `share` of every class, as nearly as the groups allow.
 
-    Groups are met in random order, those that weigh most first, and each is taken if that brings the counts of
-    the classes nearer to their share. Where every row is its own group this is exact: the share of each class,
+    Groups are met in random order, and each is taken if that brings the counts of the classes nearer to their
+    share. Where every row is its own group this is exact: the share of each class,
     rounded.
 
     Parameters
@@ -104,9 +104,9 @@ def choose_part(rows: Rows, share: float, seed: Sequence[int], *, needs: int, le
     counts, number = rows.table
     totals = counts.sum(axis=0)
     relative = counts / totals
+    # Not heavy groups first, though that would balance better: the part would be made of them, and held-out cells
+    # would hang together more than the others do.
     order = generator.permutation(len(counts))
-    # Heavy groups are placed while there is still room to balance them; the sort keeps ties in random order.
-    order = order[np.argsort(-relative[order].max(axis=1), kind="stable")]
     chosen = np.zeros(len(counts), dtype=bool)
     have = np.zeros(counts.shape[1])
     behind = (counts > 0).sum(axis=0)
