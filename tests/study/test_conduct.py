@@ -272,5 +272,5 @@ def test_a_second_study_in_a_busy_folder_is_refused(drawn: Path, tiny: StudyConf
 
     out = tmp_path / "out"
     out.mkdir()
-    with StudyFolder(out).alone(), pytest.raises(OutputError, match="Another study is running"):
+    with StudyFolder(out).alone(), pytest.raises(OutputError, match="being written by another process"):
         conduct(str(drawn), tiny, out)

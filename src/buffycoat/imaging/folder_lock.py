@@ -14,15 +14,15 @@ _LOCK = "lock"
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; it falls with the process, however that ends.
+def alone_in(folder: Path, name: str = _LOCK) -> Iterator[None]:
+    """Hold the folder's lock, a file of this name; it falls with the process, however that ends.
 
     Raises
     ------
     OutputError
         Another process holds it, or the folder cannot be written.
     """
-    path = folder / _LOCK
+    path = folder / name
     try:
         stream = path.open("ab")
     except OSError as error:

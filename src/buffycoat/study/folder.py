@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 from buffycoat.errors import OutputError
 from buffycoat.files import output_error
+from buffycoat.imaging.folder_lock import alone_in
 
 _OURS = (
     *("study.json", "faults.json", "cleaning.json", "cells.parquet", "splits.parquet"),
@@ -75,23 +74,15 @@ class StudyFolder:
         except OSError as error:
             raise output_error(self.path, error) from error
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Hold the folder for this process.
 
         Raises
         ------
         OutputError
-            Another study is running in it.
+            Another study is running in it, or it cannot be written.
         """
-        with (self.path / _LOCK).open("w") as stream:
-            try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise OutputError(
-                    f"Another study is running in {self.path}.", hint="Wait for it, or choose another --out."
-                ) from error
-            yield
+        return alone_in(self.path, _LOCK)
 
 
 def _begun(found: set[str]) -> bool:
