@@ -6,7 +6,7 @@ from rich.console import Console
 
 from buffycoat.cli.watching import Terminal
 
-FIGURES = {"validation_loss": 0.51, "validation_accuracy": 0.83}
+FIGURES = {"validation_loss": 0.51, "validation_accuracy": 0.83, "seconds": 60.0}
 
 
 def _watched(*, terminal: bool, quiet: bool = False) -> str:
@@ -17,7 +17,7 @@ def _watched(*, terminal: bool, quiet: bool = False) -> str:
         watch.count(5, 10)
         watch.say("a remark")
         watch.say("a warning", warning=True)
-        watch.plan({"resnet18": 10, "alexnet": 10})
+        watch.plan({"resnet18": 10, "alexnet": 10}, 2)
         watch.epoch("resnet18", "ResNet-18", "fold 1", 3, FIGURES)
         watch.epoch("resnet18", "ResNet-18", "fold 1", 10, {})
     return stream.getvalue()
@@ -37,3 +37,16 @@ def test_a_log_gets_a_line_a_fold_and_no_bars() -> None:
 
 def test_quiet_lets_only_warnings_through() -> None:
     assert _watched(terminal=False, quiet=True).split("\n") == ["a warning", ""]
+
+
+def test_the_time_left_counts_what_each_model_takes_and_how_many_train_at_once() -> None:
+    stream = StringIO()
+    with Terminal(Console(file=stream, force_terminal=True, width=140)) as watch:
+        watch.plan({"resnet18": 12, "alexnet": 10}, 2)
+        watch.epoch("resnet18", "ResNet-18", "fold 1", 10, {})  # found finished: says nothing about time
+        watch.epoch("resnet18", "ResNet-18", "fold 2", 11, {"seconds": 240.0})
+        assert watch._left("resnet18") == 120
+        assert watch._left("alexnet") == 1200, "not met yet: taken to be as slow"
+        watch.epoch("alexnet", "AlexNet", "fold 1", 5, {"seconds": 60.0})
+        assert watch._left("alexnet") == 150
+    assert "4 min left" in stream.getvalue()

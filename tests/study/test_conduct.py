@@ -213,11 +213,18 @@ def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-def test_an_interrupted_study_ends_as_an_uninterrupted_one(drawn: Path, tmp_path: Path, how: signal.Signals) -> None:
+@pytest.mark.parametrize("jobs", ["1", "2"], ids=["one fold at a time", "two side by side"])
+def test_an_interrupted_study_ends_as_an_uninterrupted_one(
+    drawn: Path, tmp_path: Path, how: signal.Signals, jobs: str
+) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     out, whole = tmp_path / "out", tmp_path / "whole"
     process = subprocess.Popen(
-        _command(drawn, out), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+        _command(drawn, out, "--jobs", jobs),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
     )
     _wait_for(out / "models" / MODELS[0] / "r0f0" / "last.ckpt", process)
     process.send_signal(how)
@@ -226,8 +233,9 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one(drawn: Path, tmp_path
     if how == signal.SIGINT:
         assert "goes on from there" in words
         assert "Traceback" not in words
-    for folder in (out, whole):
-        subprocess.run(_command(drawn, folder), check=True, capture_output=True, env=environment)
+    for folder, at_once in ((out, jobs), (whole, "1")):  # side by side, a fold comes out as it does alone
+        command = _command(drawn, folder, "--jobs", at_once)
+        subprocess.run(command, check=True, capture_output=True, env=environment)
     assert _predictions(out).equals(_predictions(whole))
     history = [pl.read_csv(folder / "history.csv").drop("seconds") for folder in (out, whole)]
     assert history[0].equals(history[1])

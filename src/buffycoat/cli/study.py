@@ -51,6 +51,12 @@ def study(
     config: Annotated[Path | None, typer.Option(help="TOML file with the same choices.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where named data sets live.")] = None,
     devices: Annotated[int, typer.Option(min=1, help="Processes on this machine, trained together.")] = 1,
+    jobs: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Folds trained side by side, the cores shared out to them.", show_default="one a core"
+        ),
+    ] = None,
     nodes: Annotated[int, typer.Option(min=1, help="Machines; start the command on each with torchrun.")] = 1,
     overwrite: Annotated[bool, typer.Option(help="Replace another study in the folder.")] = False,
     tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard logs beside each fold.")] = False,
@@ -88,6 +94,7 @@ def study(
             data_dir=data_dir,
             overwrite=overwrite,
             tensorboard=tensorboard,
+            side_by_side=jobs,
             watch=watch,
         )
     if not first:

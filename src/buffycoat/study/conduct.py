@@ -28,6 +28,8 @@ from buffycoat.study.watch import Silent, Watcher
 from buffycoat.train.batches import Rows
 from buffycoat.train.distributed import Processes, join
 from buffycoat.train.fold import FoldJob, describe, run_fold
+from buffycoat.train.precision import threads
+from buffycoat.train.side_by_side import Crew, crew, run_folds
 
 ROLES = ("train", "validation", "test")
 
@@ -41,6 +43,7 @@ def conduct(
     data_dir: Path | None = None,
     overwrite: bool = False,
     tensorboard: bool = False,
+    side_by_side: int | None = 1,
     watch: Watcher | None = None,
 ) -> Results:
     """Run a study, or what is left of it.
@@ -53,6 +56,8 @@ def conduct(
         The study folder; one that holds the same study is gone on with.
     overwrite
         Remove another study that is in the folder.
+    side_by_side
+        Folds trained at once; None: as many as the machine can.
 
     Returns
     -------
@@ -71,7 +76,7 @@ def conduct(
     folder = StudyFolder(out)
     if not processes.is_first:
         processes.wait()
-        _train(folder, processes, Silent(), tensorboard=tensorboard)
+        _train(folder, processes, Crew(1, threads()), Silent(), tensorboard=tensorboard)
         processes.wait()
         return Results.read(folder / "results.json")
     folder.open()
@@ -83,9 +88,10 @@ def conduct(
             folder.clear()
         _refuse_another(folder, config, data)
         _try_networks(config)
-        prepare(data, config, folder, command, watch)  # again when going on: what is sound is found and kept
+        together = crew(config.trainings(), side_by_side if processes.world == 1 else 1)
+        prepare(data, config, folder, command, together.threads, watch)  # going on, too: what is sound is kept
         processes.wait()
-        _train(folder, processes, watch, tensorboard=tensorboard)
+        _train(folder, processes, together, watch, tensorboard=tensorboard)
         watch.stage("Counting")
         results = _evaluate(folder)
         watch.stage("Writing the report")
@@ -125,10 +131,11 @@ def _refuse_another(folder: StudyFolder, config: StudyConfig, data: DataSet) -> 
         )
 
 
-def _train(folder: StudyFolder, processes: Processes, watch: Watcher, *, tensorboard: bool) -> None:
+def _train(folder: StudyFolder, processes: Processes, together: Crew, watch: Watcher, *, tensorboard: bool) -> None:
     record = StudyRecord.read(folder / "study.json")
     jobs = list(_jobs(folder, record, tensorboard=tensorboard))
-    images = CropStore.open(folder / "crops").images
+    # A fold of every network, then the next: what a network costs an epoch is known early.
+    jobs.sort(key=lambda job: (job.repeat, job.fold))
     if not all(len(job.rows["validation"]) for job in jobs):
         watch.say(
             "Too few rows to set any aside: some folds train to the last epoch, without early stopping.", warning=True
@@ -136,26 +143,41 @@ def _train(folder: StudyFolder, processes: Processes, watch: Watcher, *, tensorb
     planned = dict.fromkeys(record.models, 0)
     for job in jobs:
         planned[job.network.name] += job.config.epochs
-    watch.plan(planned)
-    done = dict.fromkeys(record.models, 0)
+    watch.plan(planned, together.workers)
+    done = [0] * len(jobs)
     cards: dict[str, NetworkCard] = {}
-    for job in jobs:
-        model, before = job.network.name, done[job.network.name]
-        label = f"fold {job.fold + 1}" + (f", repeat {job.repeat + 1}" if record.config.split.repeats > 1 else "")
 
-        def on_epoch(
-            epoch: int, _: int, figures: dict[str, Any], job: FoldJob = job, before: int = before, label: str = label
-        ) -> None:
-            watch.epoch(job.network.name, job.network.title, label, before + epoch, figures)
+    def behind(model: str) -> int:
+        return sum(epochs for epochs, job in zip(done, jobs, strict=True) if job.network.name == model)
 
-        run_fold(job, images, processes, on_epoch=on_epoch)
-        done[model] = before + job.config.epochs
-        watch.epoch(model, job.network.title, label, done[model], {})
+    def label(job: FoldJob) -> str:
+        return f"fold {job.fold + 1}" + (f", repeat {job.repeat + 1}" if record.config.split.repeats > 1 else "")
+
+    def on_epoch(place: int, epoch: int, figures: dict[str, Any]) -> None:
+        job = jobs[place]
+        done[place] = epoch
+        watch.epoch(job.network.name, job.network.title, label(job), behind(job.network.name), figures)
+
+    def on_done(place: int) -> None:
+        job = jobs[place]
+        on_epoch(place, job.config.epochs, {})
+        card = describe(job)
+        _refuse_mixture(cards.setdefault(job.network.name, card), card, job)
+        card.write(folder.card(job.network.name))
+        _say_fallback(card, job, watch)
+
+    if processes.world == 1:
+        run_folds(jobs, folder / "crops", together, on_epoch=on_epoch, on_done=on_done)
+        return
+    images = CropStore.open(folder / "crops").images
+    for place, job in enumerate(jobs):
+
+        def tell(epoch: int, _: int, figures: dict[str, Any], place: int = place) -> None:
+            on_epoch(place, epoch, figures)
+
+        run_fold(job, images, processes, on_epoch=tell)
         if processes.is_first:
-            card = describe(job)
-            _refuse_mixture(cards.setdefault(model, card), card, job)
-            card.write(folder.card(model))
-            _say_fallback(card, job, watch)
+            on_done(place)
 
 
 def _refuse_mixture(first: NetworkCard, card: NetworkCard, job: FoldJob) -> None:

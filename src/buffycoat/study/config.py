@@ -47,6 +47,11 @@ class StudyConfig(Document):
         """Return the network of one of the study's models."""
         return resolve(model)
 
+    def trainings(self) -> int:
+        """Return how many networks will be trained: one for each model, fold and repeat."""
+        folds = self.split.folds if self.split.scheme == "kfold" else 1
+        return len(self.models) * folds * self.split.repeats
+
 
 def configure(
     *,

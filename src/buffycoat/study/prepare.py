@@ -20,13 +20,13 @@ from buffycoat.study.folder import StudyFolder
 from buffycoat.study.presets import PRESETS
 from buffycoat.study.record import StudyRecord
 from buffycoat.study.watch import Watcher
-from buffycoat.train.precision import choose, threads
+from buffycoat.train.precision import choose
 
 UNREADABLE = "unreadable"
 NO_LEUKOCYTE = "no-leukocyte"
 
 
-def prepare(data: DataSet, config: StudyConfig, out: StudyFolder, command: str, watch: Watcher) -> None:
+def prepare(data: DataSet, config: StudyConfig, out: StudyFolder, command: str, threads: int, watch: Watcher) -> None:
     """Frame, clean, split and explore; write what the later stages read.
 
     Raises
@@ -52,7 +52,7 @@ def prepare(data: DataSet, config: StudyConfig, out: StudyFolder, command: str, 
     write_parquet(out / "splits.parquet", splits)
     watch.stage("Exploring")
     explore(cells, data.root, crops, out / "explore", seed=config.seed, spec=config.frame, on_progress=watch.count)
-    record = _record(data, config, taxonomy.order(kept.get_column("label")), command)
+    record = _record(data, config, taxonomy.order(kept.get_column("label")), command, threads)
     if (out / "study.json").exists():
         record = _going_on(StudyRecord.read(out / "study.json"), record, watch)
     record.write(out / "study.json")
@@ -63,6 +63,12 @@ def _going_on(before: StudyRecord, now: StudyRecord, watch: Watcher) -> StudyRec
     changed = sorted(name for name, version in now.versions.items() if before.versions.get(name) != version)
     if changed:
         watch.say(f"Begun with other versions of {', '.join(changed)}; finished folds are kept.", warning=True)
+    if before.threads != now.threads:
+        watch.say(
+            f"Begun with {before.threads} threads a fold, gone on with {now.threads}: figures may differ a little from "
+            "those of a study that was not interrupted.",
+            warning=True,
+        )
     return now.model_copy(update={"command": before.command})
 
 
@@ -118,7 +124,7 @@ def _with_faults(data: DataSet, crops: CropStore) -> tuple[pl.DataFrame, list[Fa
     return cells.drop("framing", "fault"), faults
 
 
-def _record(data: DataSet, config: StudyConfig, classes: tuple[str, ...], command: str) -> StudyRecord:
+def _record(data: DataSet, config: StudyConfig, classes: tuple[str, ...], command: str, threads: int) -> StudyRecord:
     return StudyRecord(
         name=data.name,
         data=data.summary(),
@@ -131,7 +137,7 @@ def _record(data: DataSet, config: StudyConfig, classes: tuple[str, ...], comman
         recipe=config.recipe.title,
         config=config,
         versions=versions(),
-        threads=threads(),
+        threads=threads,
         precision={model: choose(train.precision) for model, train in config.train.items()},
         command=command,
     )

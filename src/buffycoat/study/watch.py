@@ -14,8 +14,8 @@ class Watcher(Protocol):
     def count(self, done: int, total: int) -> None:
         """Say how far the stage is."""
 
-    def plan(self, units: dict[str, int]) -> None:
-        """Announce the training to come: the most epochs of each model, over all its folds."""
+    def plan(self, epochs: dict[str, int], at_once: int) -> None:
+        """Announce the training to come: the most epochs of each model over all its folds, and folds at once."""
 
     def epoch(self, model: str, title: str, fold: str, done: int, figures: dict[str, Any]) -> None:
         """Say that a model has `done` of its planned epochs behind it."""
@@ -33,7 +33,7 @@ class Silent:
     def count(self, done: int, total: int) -> None:
         """Ignore it."""
 
-    def plan(self, units: dict[str, int]) -> None:
+    def plan(self, epochs: dict[str, int], at_once: int) -> None:
         """Ignore it."""
 
     def epoch(self, model: str, title: str, fold: str, done: int, figures: dict[str, Any]) -> None:
