@@ -14,7 +14,7 @@ from buffycoat.records.documents import FrameSpec
 
 Framing = Literal["cell", "whole", "boxed", "none"]
 
-_LARGEST_SINGLE_PX = 600  # photographs of single cells are cut-outs; whole fields are larger
+LARGEST_SINGLE_PX = 600  # photographs of single cells are cut-outs; whole fields are larger
 _SQUARE_ENOUGH = 1.25  # longest to shortest side; camera fields are 4:3 or wider
 _SINGLE_WORKING_WIDTH_PX = 128  # a cell filling most of a cut-out then has the size it has in a field
 _LEAST_SHARE = 0.4  # of the shortest side, taken by the cell's longest side
@@ -52,7 +52,7 @@ def is_single_cell(rgb: NDArray[np.uint8]) -> bool:
     """
     height, width = rgb.shape[:2]
     short, long = min(height, width), max(height, width)
-    if long > _LARGEST_SINGLE_PX or long > _SQUARE_ENOUGH * short:
+    if long > LARGEST_SINGLE_PX or long > _SQUARE_ENOUGH * short:
         return False
     cells = find_leukocytes(rgb, working_width_px=_SINGLE_WORKING_WIDTH_PX)
     if not cells:

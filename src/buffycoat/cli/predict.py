@@ -1,0 +1,74 @@
+"""``buffycoat predict``: photographs in, a table of cells out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    pass
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("predict", help="Find and classify the leukocytes of photographs.")(predict)
+
+
+def predict(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH…", help="Files, folders, 'patterns', zip and tar archives; - for a list on standard input."
+        ),
+    ],
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--bundle", "-b", help="The bundle's folder.", show_default="the one that is built in"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help=".csv, .tsv, .jsonl, .parquet, or .txt for a table; else a table is printed."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with --out: what is done is not done again.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Drop an unfinished run.")] = False,
+    views: Annotated[int, typer.Option(help="1, or 4 for the mean over four quarter turns.")] = 1,
+    explain: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write where the network looked, one picture a cell.")
+    ] = None,
+    max_pixels: Annotated[float, typer.Option(help="Refuse larger photographs.")] = 100e6,
+    null: Annotated[bool, typer.Option("--null", "-0", help="The list ends names with a zero (find -print0).")] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads at work.", show_default="found by measurement")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Cells the network takes at once.", show_default="found by measurement")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")] = False,
+) -> None:
+    """Classify photographs; the exit code is 1 where any could not be read."""
+    from buffycoat.cli.predicting import Options, run_predict
+
+    account = run_predict(
+        Options(
+            paths=paths,
+            bundle=bundle,
+            out=out,
+            as_json=as_json,
+            resume=resume,
+            overwrite=overwrite,
+            views=views,
+            explain=explain,
+            max_pixels=round(max_pixels),
+            null=null,
+            threads=threads,
+            batch=batch,
+            quiet=quiet,
+        )
+    )
+    if account.stopped:
+        raise typer.Exit(130)
+    if account.failed:
+        raise typer.Exit(1)

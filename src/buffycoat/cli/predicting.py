@@ -1,0 +1,194 @@
+"""Conducting ``buffycoat predict``: where words, bars and signals meet the pipeline."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from buffycoat.errors import UsageError
+from buffycoat.predict.job import Account, to_file
+from buffycoat.predict.predictor import Predictor
+from buffycoat.predict.rows import model_name, rows
+from buffycoat.predict.sources import Passed, check, walk
+
+if TYPE_CHECKING:
+    from buffycoat.predict.items import Item
+    from buffycoat.predict.results import PhotographResult
+
+Watch = Callable[["PhotographResult", Account], None]
+
+NOT_A_DEVICE = "Research software, not a medical device."
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asked for; see ``buffycoat predict --help``."""
+
+    paths: list[str]
+    bundle: Path | None
+    out: Path | None
+    as_json: bool
+    resume: bool
+    overwrite: bool
+    views: int
+    explain: Path | None
+    max_pixels: int
+    null: bool
+    threads: int | None
+    batch: int | None
+    quiet: bool
+
+
+def run_predict(options: Options) -> Account:
+    """Do what was asked for and return the account of it."""
+    _check(options)
+    predictor = Predictor.load(
+        options.bundle,
+        threads=options.threads,
+        views=4 if options.views == 4 else 1,
+        batch=options.batch,
+        max_pixels=options.max_pixels,
+    )
+    model = model_name(predictor.card.name, predictor.card.model_sha256, options.views)
+    passed = Passed()
+    items = walk(options.paths, stdin=sys.stdin.buffer, zeros=options.null, passed=passed)
+    also = None
+    if options.explain is not None:
+        from buffycoat.predict.explain import Explainer
+
+        also = Explainer(predictor, options.explain).write
+    with _stopping() as stop, _watching(options) as watch:
+
+        def engine(wanted: Iterable[Item]) -> Iterator[PhotographResult]:
+            return predictor.run(wanted, stop=stop, also=also)
+
+        if options.out is not None:
+            account = to_file(
+                items,
+                engine,
+                options.out,
+                classes=predictor.classes,
+                model=model,
+                resume=options.resume,
+                overwrite=options.overwrite,
+                stop=stop,
+                on_result=watch,
+            )
+        else:
+            account = _print(engine(items), predictor.classes, model, as_json=options.as_json)
+            account.stopped = stop.is_set()
+    if not options.quiet:
+        _tell(account, passed, options, predictor)
+    return account
+
+
+def _check(options: Options) -> None:
+    check(options.paths)
+    if options.views not in (1, 4):
+        raise UsageError(f"--views is 1 or 4, not {options.views}.")
+    if options.max_pixels < 1:
+        raise UsageError(f"--max-pixels must be at least 1, not {options.max_pixels}.")
+    if options.out is None and (options.resume or options.overwrite):
+        raise UsageError("--resume and --overwrite need --out.")
+    if options.out is not None and options.as_json:
+        raise UsageError("--json prints to the terminal; with --out the ending chooses the format.", hint="Use .jsonl.")
+    if "-" in options.paths and sys.stdin.isatty():
+        raise UsageError("- reads a list of names from standard input, and nothing is piped into it.")
+
+
+def _print(results: Iterator[PhotographResult], classes: tuple[str, ...], model: str, *, as_json: bool) -> Account:
+    """Print results as they come."""
+    from buffycoat.predict.formats import JsonLines, Table
+
+    account, began = Account(), time.monotonic()
+    form = JsonLines(classes) if as_json else Table(classes)
+    out = sys.stdout.buffer
+    out.write(form.header())
+    for result in results:
+        account.add(result)
+        out.write(form.encode(list(rows(result, model))))
+        if account.photographs % 64 < 2 or sys.stdout.isatty():
+            out.flush()
+    out.flush()
+    account.seconds = time.monotonic() - began
+    return account
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C (or SIGTERM) into a request to finish what is under way; a second one stops at once."""
+    stop = threading.Event()
+
+    def ask(number: int, _: FrameType | None) -> None:
+        if stop.is_set() and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        stop.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before: dict[signal.Signals, Any] = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _watching(options: Options) -> Iterator[Watch | None]:
+    """Show a bar with rate and time left, on a terminal."""
+    if options.quiet or options.out is None or not sys.stderr.isatty():
+        yield None
+        return
+    from buffycoat.cli.predict_bar import bar
+
+    with bar(options.paths) as watch:
+        yield watch
+
+
+def _tell(account: Account, passed: Passed, options: Options, predictor: Predictor) -> None:
+    """Say on standard error what was done, what failed, and what was passed over."""
+    say = _say
+    done = f"{account.photographs:,} photographs, {account.cells:,} cells"
+    if account.unidentified:
+        done += f", {account.unidentified:,} unidentified"
+    if account.seconds >= 1 and account.photographs > 1:
+        done += f", {account.photographs / account.seconds:.0f} photographs a second"
+    if account.skipped:
+        done += f"; {account.skipped:,} were done before"
+    say(done + ".")
+    if account.without_cell:
+        say(f"No leukocyte was found in {account.without_cell:,}.")
+    if account.failed:
+        say(f"{account.failed:,} could not be read:")
+        from buffycoat.predict.table import one_line
+
+        for name, reason in account.faults[:10]:
+            say(f"  {one_line(name)}: {one_line(reason)}")
+        if account.failed > 10:
+            say(f"  … and {account.failed - 10:,} more; the column error names every one.")
+    if account.repeated:
+        say(f"{account.repeated:,} were given more than once; each mention has its rows.")
+    if passed.others:
+        say(f"{passed.others:,} other files in the folders were passed over.")
+    if account.stopped:
+        kept = "" if options.out is None else " What was finished is kept; --resume goes on from there."
+        say(f"Stopped.{kept}")
+    elif options.out is not None:
+        say(f"Written: {options.out}")
+    say(f"By {predictor.card.title}. {NOT_A_DEVICE}")
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")

@@ -1,0 +1,171 @@
+"""Photographs inside zip and tar archives, read in memory: nothing is ever unpacked to disk.
+
+An archive is somebody else's word. A member with a name that leads out of the archive, a link, a device, one that
+swells beyond what a photograph can be, or one under lock, becomes a fault under its own name; the others go on.
+"""
+
+from __future__ import annotations
+
+import lzma
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from buffycoat.predict.items import Item
+from buffycoat.predict.listing import is_photograph
+
+MARK = "!/"
+"""Stands between an archive and the name inside it: ``slide.zip!/fields/a.jpg``."""
+
+_TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_FAULTS = (
+    *(OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, NotImplementedError, struct.error),
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, MemoryError, OverflowError),
+)
+_HEAD = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a member may be before it is taken for a bomb.
+
+    Attributes
+    ----------
+    most_bytes
+        Of one member, unpacked.
+    most_ratio
+        Unpacked to packed size, of a member larger than `free_bytes`; of a whole tar, which is packed as one. A drawn
+        BMP packs some hundredfold, a bomb a thousandfold and more.
+    free_bytes
+        Up to here the ratio does not matter.
+    """
+
+    most_bytes: int = 1 << 29
+    most_ratio: float = 400.0
+    free_bytes: int = 1 << 24
+
+    def fault(self, unpacked: int, packed: int) -> str | None:
+        """Return why something is too large, or None."""
+        if unpacked > self.most_bytes:
+            return f"too large unpacked ({unpacked / 1e6:.0f} MB; the limit is {self.most_bytes / 1e6:.0f})"
+        return self.swollen(unpacked, packed)
+
+    def swollen(self, unpacked: int, packed: int) -> str | None:
+        """Return why something unpacks to too much, or None."""
+        if unpacked > self.free_bytes and unpacked > self.most_ratio * max(packed, 1):
+            return f"unpacks to {unpacked / max(packed, 1):.0f} times its size (the limit is {self.most_ratio:.0f})"
+        return None
+
+
+DEFAULT_LIMITS = Limits()
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether a file is a zip or a tar, by its ending and, for other endings, by its first bytes."""
+    if path.name.lower().endswith((".zip", *_TAR_ENDINGS)):
+        return True
+    if is_photograph(path.name):
+        return False
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_HEAD)
+    except OSError:
+        return False
+    return head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or head[257:262] == b"ustar"
+
+
+def photographs_in(path: Path, limits: Limits = DEFAULT_LIMITS) -> Iterator[Item]:
+    """Yield the photographs of an archive, in its order; a fault of the whole archive comes as the last item.
+
+    Members that do not end like a photograph are passed over.
+    """
+    members = _zipped(path, limits) if _is_zip(path) else _tarred(path, limits)
+    try:
+        yield from members
+    except _FAULTS as error:
+        yield Item(str(path), None, error=f"archive damaged or truncated ({_reason(error)})")
+
+
+def _is_zip(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(2) == b"PK"
+    except OSError:
+        return path.suffix.lower() == ".zip"
+
+
+def _zipped(path: Path, limits: Limits) -> Iterator[Item]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.is_dir() or not is_photograph(member.filename):
+                continue
+            name = f"{path}{MARK}{member.filename}"
+            fault = (
+                _unsafe(member.orig_filename)
+                or _unsafe(member.filename)
+                or ("a link inside an archive" if (member.external_attr >> 16) & 0o170000 == 0o120000 else None)
+                or ("encrypted" if member.flag_bits & 0x1 else None)
+                or limits.fault(member.file_size, member.compress_size)
+            )
+            if fault is not None:
+                yield Item(name, None, error=fault)
+                continue
+            try:
+                with archive.open(member) as stream:
+                    # The sizes above are the archive's word; a member that goes on beyond it is refused.
+                    content = stream.read(member.file_size + 1)
+                if len(content) > member.file_size:
+                    raise zipfile.BadZipFile("larger than the archive says")
+            except _FAULTS as error:
+                yield Item(name, None, error=f"damaged in its archive ({_reason(error)})")
+                continue
+            yield Item(name, content)
+
+
+def _tarred(path: Path, limits: Limits) -> Iterator[Item]:
+    with path.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*") as archive:
+        for member in archive:
+            archive.members = []  # type: ignore[attr-defined]  # else each is remembered, a kilobyte apiece
+            swollen = limits.swollen(member.offset_data + member.size, raw.tell())
+            if swollen is not None and member.size > limits.free_bytes:
+                yield Item(str(path), None, error=f"archive {swollen}; the rest of it was not read")
+                return
+            if member.isdir() or not is_photograph(member.name):
+                continue
+            name = f"{path}{MARK}{member.name}"
+            fault = (
+                _unsafe(member.name)
+                or ("a link inside an archive" if member.issym() or member.islnk() else None)
+                or (None if member.isfile() else "not a file (a device or pipe)")
+                or limits.fault(member.size, member.size)
+            )
+            if fault is not None:
+                yield Item(name, None, error=fault)
+                continue
+            stream = archive.extractfile(member)
+            content = b"" if stream is None else stream.read()
+            if len(content) < member.size:
+                yield Item(name, None, error="truncated in its archive")
+                continue
+            yield Item(name, content)
+
+
+def _unsafe(name: str) -> str | None:
+    """Return why a member's name is refused, or None."""
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    if posix.is_absolute() or windows.drive or windows.root:
+        return "an absolute name inside an archive"
+    if ".." in posix.parts or ".." in windows.parts:
+        return "a name that leads out of its archive (..)"
+    if "\0" in name:
+        return "a name with a zero character"
+    return None
+
+
+def _reason(error: BaseException) -> str:
+    words = " ".join(str(error).split())[:120]
+    return words or type(error).__name__

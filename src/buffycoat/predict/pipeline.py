@@ -1,0 +1,94 @@
+"""Many photographs at once: decode, find, crop and infer overlap, the answers come in the order of the inputs.
+
+A worker thread takes a handful of photographs from decoding to the network's answer. While one worker infers another
+decodes (both outside Python's lock), every core stays busy, and a photograph never leaves the cache of the core that
+decoded it. At most a few handfuls are under way: memory does not grow with the number of inputs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+from buffycoat.predict.items import Item
+from buffycoat.predict.pace import Pace
+from buffycoat.predict.results import PhotographResult
+
+Work = Callable[[Sequence[Item], int], list[PhotographResult]]
+"""From some inputs and a batch size to one result each."""
+
+
+def run(
+    items: Iterable[Item], work: Work, pace: Pace, *, stop: threading.Event | None = None
+) -> Iterator[PhotographResult]:
+    """Yield one result per item, in order.
+
+    Parameters
+    ----------
+    items
+        Taken as they are needed, a few handfuls ahead of the results.
+    work
+        What is done with a handful; called from several threads.
+    pace
+        How many threads work and how large a handful is; it learns while the work goes on.
+    stop
+        Once set, no further item is taken; what is under way is finished and yielded.
+    """
+    source = iter(items)
+    pending: deque[Future[list[PhotographResult]]] = deque()
+    with _one_thread_each(), ThreadPoolExecutor(pace.most_threads, thread_name_prefix="buffycoat") as pool:
+        try:
+            more = True
+            while more or pending:
+                while more and len(pending) < 2 * pace.threads + 1:
+                    handful = _take(source, pace.batch, stop)
+                    more = bool(handful)
+                    if handful:
+                        pending.append(pool.submit(_do, handful, work, pace))
+                if pending:
+                    yield from pending.popleft().result()
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+def _take(source: Iterator[Item], size: int, stop: threading.Event | None) -> list[Item]:
+    handful: list[Item] = []
+    while len(handful) < size and not (stop is not None and stop.is_set()):
+        item = next(source, None)
+        if item is None:
+            break
+        handful.append(item)
+    return handful
+
+
+def _do(handful: Sequence[Item], work: Work, pace: Pace) -> list[PhotographResult]:
+    with pace.turn(len(handful)):
+        return work(handful, pace.batch)
+
+
+_cv2_lock = threading.Lock()
+_cv2_state: dict[str, Any] = {"users": 0, "before": 0}
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Keep OpenCV to one thread a call while our own threads fill the cores; then put it back."""
+    import cv2
+
+    with _cv2_lock:
+        if _cv2_state["users"] == 0:
+            _cv2_state["before"] = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+        _cv2_state["users"] += 1
+    try:
+        yield
+    finally:
+        with _cv2_lock:
+            _cv2_state["users"] -= 1
+            if _cv2_state["users"] == 0:
+                cv2.setNumThreads(_cv2_state["before"])

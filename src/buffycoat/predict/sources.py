@@ -1,0 +1,204 @@
+"""What was asked for, one photograph after the other: files, folders, patterns, lists and archives.
+
+Everything is walked as it is needed; a million files take no more memory than a thousand.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from buffycoat.errors import DataError, UsageError, did_you_mean
+from buffycoat.predict.archives import DEFAULT_LIMITS, Limits, is_archive, photographs_in
+from buffycoat.predict.items import Item
+from buffycoat.predict.listing import Folder, PackedNames
+
+_PIECE_BYTES = 1 << 16
+_LONGEST_NAME = 1 << 16
+
+
+@dataclass(slots=True)
+class Passed:
+    """What was passed over on the way, filled while the sources are walked.
+
+    Attributes
+    ----------
+    others
+        Files in folders that do not end like a photograph.
+    empty
+        Folders, archives and patterns that gave nothing, by name.
+    """
+
+    others: int = 0
+    empty: list[str] = field(default_factory=list)
+
+
+def check(given: Iterable[str]) -> None:
+    """Refuse a list of sources that can give nothing, before any work is done.
+
+    Raises
+    ------
+    UsageError
+        None is given, or the standard input is named twice.
+    """
+    names = list(given)
+    if not names:
+        raise UsageError("Nothing to look at.", hint="Give files, folders, patterns or archives, or - for a list.")
+    if names.count("-") > 1:
+        raise UsageError("The standard input (-) can be read once only.")
+
+
+def walk(
+    given: Iterable[str],
+    *,
+    stdin: IO[bytes] | None = None,
+    zeros: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+    passed: Passed | None = None,
+) -> Iterator[Item]:
+    """Yield every photograph, in the order given, folders and patterns sorted.
+
+    Parameters
+    ----------
+    given
+        Paths of files, folders and archives, patterns (``*``, ``?``, ``[…]``, ``**``), or "-" for a list. What exists
+        under the very name is taken as it is, even if it looks like a pattern.
+    stdin
+        Where the list is read from: one name a line.
+    zeros
+        Names in the list end with a zero instead of a new line, as from ``find -print0``: then they may hold anything.
+    limits
+        What a member of an archive may be.
+    passed
+        Filled with what was passed over.
+
+    Notes
+    -----
+    Nothing is raised: what is missing or may not be read becomes an item with its error.
+    """
+    passed = Passed() if passed is None else passed
+    for name in given:
+        if name == "-" and stdin is not None:
+            found = False
+            for line in _lines(stdin, b"\0" if zeros else b"\n"):
+                found = True
+                yield from _one(line, limits, passed)
+            if not found:
+                passed.empty.append("the list on standard input")
+        else:
+            yield from _one(name, limits, passed)
+
+
+def _one(name: str, limits: Limits, passed: Passed) -> Iterator[Item]:
+    if "\0" in name:
+        yield Item(name.replace("\0", "\\0"), None, error="a name with a zero character")
+        return
+    try:
+        kind = _kind(name)
+    except OSError as error:
+        yield Item(name, None, error=f"cannot be read ({error.strerror or error})")
+        return
+    if kind == "folder":
+        yield from _counted(name, _below(name, frozenset(), passed), passed)
+    elif kind == "archive":
+        yield from _counted(name, photographs_in(Path(name), limits), passed)
+    elif kind == "pattern":
+        yield from _counted(name, _matching(name, limits, passed), passed)
+    elif kind == "missing":
+        yield Item(name, None, error=_missing(name))
+    else:
+        yield Item(name, Path(name))
+
+
+def _kind(name: str) -> str:
+    path = Path(name)
+    if path.is_dir():
+        return "folder"
+    if os.path.lexists(path):
+        return "archive" if path.is_file() and is_archive(path) else "file"
+    return "pattern" if glob.has_magic(name) else "missing"
+
+
+def _counted(name: str, items: Iterator[Item], passed: Passed) -> Iterator[Item]:
+    """Yield the items; a source that gives none is an error of its own: silence would look like success."""
+    found = False
+    for item in items:
+        found = True
+        yield item
+    if not found:
+        passed.empty.append(name)
+        yield Item(name, None, error="no photograph in it")
+
+
+def _matching(pattern: str, limits: Limits, passed: Passed) -> Iterator[Item]:
+    names = PackedNames()
+    for name in glob.iglob(pattern, recursive=True):  # noqa: PTH207 (names as typed, not as Path would write them)
+        names.add(name)
+    recursive = "**" in pattern
+    for name in names:
+        if recursive and Path(name).is_dir():
+            continue  # ** names folders and, apart, what is in them
+        yield from _one(name, limits, passed)
+
+
+def _below(folder: str, above: frozenset[tuple[int, int]], passed: Passed) -> Iterator[Item]:
+    """Yield the photographs of a folder and those below; a link back to a folder above is not entered again."""
+    try:
+        status = Path(folder).stat()
+        here = Folder(folder)
+    except OSError as error:
+        yield Item(folder, None, error=f"the folder cannot be read ({error.strerror or error})")
+        return
+    passed.others += here.others
+    for name in here.photographs:
+        path = Path(folder, name)
+        yield Item(str(path), path)
+    inside = above | {(status.st_dev, status.st_ino)}
+    for name in here.folders:
+        below = os.path.join(folder, name)  # noqa: PTH118
+        try:
+            there = Path(below).stat()
+        except OSError as error:
+            yield Item(below, None, error=f"the folder cannot be read ({error.strerror or error})")
+            continue
+        if (there.st_dev, there.st_ino) not in inside:
+            yield from _below(below, inside, passed)
+
+
+def _lines(stream: IO[bytes], end: bytes) -> Iterator[str]:
+    """Yield the names of a list; a line without end is cut, so that a file of zeros is no million-byte name."""
+    rest = b""
+    while piece := stream.read(_PIECE_BYTES):
+        *whole, rest = (rest + piece).split(end)
+        for line in whole:
+            yield from _name(line, end)
+        if len(rest) > _LONGEST_NAME:
+            raise DataError(
+                f"The list on standard input holds a name of more than {_LONGEST_NAME} bytes.",
+                hint="It takes one name a line, or with --null names that end with a zero, as from find -print0.",
+            )
+    yield from _name(rest, end)
+
+
+def _name(line: bytes, end: bytes) -> Iterator[str]:
+    name = line.removesuffix(b"\r") if end == b"\n" else line
+    if name:
+        yield os.fsdecode(name)
+
+
+def _missing(name: str) -> str:
+    """Return the word for a missing file, with its nearest neighbour where there is one."""
+    path = Path(name)
+    try:
+        with os.scandir(path.parent) as entries:
+            beside = [entry.name for _, entry in zip(range(2000), entries, strict=False)]
+    except OSError:
+        return "missing"
+    hint = did_you_mean(path.name, beside, most=1)
+    return (
+        f"missing ({hint.removesuffix('?').lower()[:1] + hint.removesuffix('?')[1:]}?)" if "Did" in hint else "missing"
+    )
