@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from buffycoat.errors import DataError, ImageError, UsageError
 from buffycoat.predict import UNIDENTIFIED, PhotographResult, Prediction, Predictor
+from buffycoat.predict.predictor import Image
 from tests.bundles import CLASSES, operating_point, tiny_bundle, tiny_colour
 
 Rgb = NDArray[np.uint8]
@@ -91,7 +92,7 @@ def test_a_fault_stays_with_its_image(predictor: Predictor, photographs: Path, t
     (tmp_path / "text.png").write_text("no picture")
     cut = (photographs / "1.jpg").read_bytes()
     flat = np.zeros((4, 4), np.uint8)
-    given = [photographs / "0.jpg", tmp_path / "empty.jpg", tmp_path / "text.png", cut[: len(cut) // 2]]
+    given: list[Image] = [photographs / "0.jpg", tmp_path / "empty.jpg", tmp_path / "text.png", cut[: len(cut) // 2]]
     results = predictor.predict([*given, tmp_path / "none.jpg", flat, photographs / "1.jpg"])
     errors = [one.error for one in results]
     assert errors[0] is None
