@@ -13,7 +13,8 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "buffycoat"
 KNOWN_TO_ALL = ("__init__", "errors", "files", "settings", "taxonomy", "records")
 ROOMS = (
     *("imaging", "synth", "data", "explore", "clean", "split"),
-    *("networks", "train", "evaluate", "bundle", "predict", "report", "doctor", "study", "cli", "__main__"),
+    *("networks", "train", "evaluate", "bundle", "predict", "report", "differential"),
+    *("doctor", "study", "cli", "__main__"),
 )
 HEAVY_ROOMS = {"networks", "train", "doctor"}
 """Rooms that may name PyTorch; the doctor only to ask it for a graphics card."""

@@ -1,0 +1,105 @@
+"""Counts as CSV: one row for each slide and type, so that a spreadsheet or a script needs nothing else."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from buffycoat.differential.count import label_of
+from buffycoat.errors import DataError
+from buffycoat.records.differential import ARTEFACT, UNIDENTIFIED, Differential, TypeCount
+
+COLUMNS = (
+    *("slide", "specimen", "subject", "status", "signer", "signed_at", "counted_by", "type", "count", "denominator"),
+    *("percent", "percent_low", "percent_high", "level", "absolute_10e9_per_l", "absolute_low", "absolute_high"),
+    *("flag_percent", "flag_absolute", "assessed", "notice"),
+)
+"""The columns, in order. Figures have full precision; limits and flags are empty where there are none."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_MOST_BYTES = 1 << 20
+
+
+def csv_text(counts: Sequence[Differential]) -> str:
+    """Return the counts as CSV text, header first; unidentified cells and artefacts have rows without a percentage."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for made in counts:
+        signer = made.signer
+        head = (
+            _safe(made.slide),
+            _safe(made.specimen or ""),
+            _safe(made.subject or ""),
+            made.status,
+            _safe(signer.name if signer else ""),
+            signer.signed_at.isoformat() if signer else "",
+            _safe(made.counted_by.name),
+        )
+        writer.writerows([*head, *_figures(row, made), made.notice] for row in made.types)
+        for name, n in ((UNIDENTIFIED, made.unidentified), (ARTEFACT, made.artefacts)):
+            writer.writerow([*head, name, n, "", "", "", "", "", "", "", "", "", "", "", made.notice])
+    return stream.getvalue()
+
+
+def read_counts(path: Path) -> dict[str, int]:
+    """Read a person's count from a CSV table with the columns ``type`` and ``count``.
+
+    Raises
+    ------
+    DataError
+        The file is missing, or a row is not a type and a whole number; the row is named.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise DataError(f"{path} is no table of counts: {path.stat().st_size} bytes.")
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} cannot be read: {error}.") from error
+    rows = csv.DictReader(io.StringIO(text))
+    names = {(name or "").strip().casefold(): name for name in rows.fieldnames or ()}
+    if not {"type", "count"} <= set(names):
+        found = ", ".join(rows.fieldnames or ()) or "nothing"
+        raise DataError(f"{path} is no table of counts: expected the columns type and count, found {found}.")
+    counts: dict[str, int] = {}
+    for row in rows:
+        name, number = (row[names["type"]] or "").strip(), (row[names["count"]] or "").strip()
+        if not name and not number:
+            continue
+        if not name or not (number.isascii() and number.isdigit()):
+            raise DataError(
+                f"{path}, row {rows.line_num}: expected a type and a whole number, found {name!r} and {number!r}."
+            )
+        counts[label_of(name)] = counts.get(label_of(name), 0) + int(number)
+    if not counts:
+        raise DataError(f"{path} holds no count.")
+    return counts
+
+
+def _figures(row: TypeCount, made: Differential) -> list[str | int]:
+    flags = {flag.unit: flag.level for flag in row.flags}
+    numbers: list[float | None] = [row.percent.value, row.percent.interval.low, row.percent.interval.high]
+    absolute = row.absolute
+    rest = [None] * 3 if absolute is None else [absolute.value, absolute.interval.low, absolute.interval.high]
+    return [
+        _safe(row.name),
+        row.count if row.assessed else "",
+        made.denominator,
+        *map(_number, numbers),
+        _number(made.level),
+        *map(_number, rest),
+        flags.get("%", ""),
+        flags.get("10*9/L", ""),
+        "yes" if row.assessed else "no",
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.10g}"
+
+
+def _safe(text: str) -> str:
+    """Return text that a spreadsheet will not run as a formula: names come from file names and arguments."""
+    return f"'{text}" if text.startswith(_FORMULA) else text

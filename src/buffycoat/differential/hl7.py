@@ -1,0 +1,174 @@
+r"""A count as an HL7 v2.5.1 message, ORU^R01: unsolicited observation results.
+
+One OBX per type holds the percentage (NM, LOINC); cell count, limits and absolute count follow as OBX of their own,
+tied to it by the sub-identifier (OBX-4). Text is escaped: ``|^~\&`` and line ends can never end a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Literal
+
+from buffycoat.differential import codes, words
+from buffycoat.differential.identity import identifier
+from buffycoat.records.differential import Differential, Flag, TypeCount
+from buffycoat.taxonomy import cell_type
+
+Processing = Literal["P", "T", "D"]
+
+LOCAL = "99BUFFYCOAT"
+"""The coding system of what LOINC has no code for; names that begin with 99 are local by the standard."""
+
+_ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "~": "\\R\\", "&": "\\T\\"}
+_STATUS = {"preliminary": "P", "final": "F", "amended": "C"}
+_FLAGS = {"low": "L", "within": "N", "high": "H"}
+
+
+def hl7_text(counts: Sequence[Differential], *, processing: Processing = "T") -> str:
+    """Return one message for each count; several stand in a batch (BHS … BTS).
+
+    Parameters
+    ----------
+    counts
+        The differentials.
+    processing
+        MSH-11: "T" training, "D" debugging, "P" production. The default keeps a receiving system from filing the
+        result as a patient's: this is research software.
+
+    Returns
+    -------
+    Segments, each ended by a carriage return; encode as UTF-8.
+    """
+    messages = [_message(made, processing) for made in counts]
+    if len(messages) == 1:
+        return messages[0]
+    stamp = _time(max((made.created for made in counts), default=datetime.now().astimezone()))
+    head = _segment("BHS", r"^~\&", "BUFFYCOAT", "", "", "", stamp)
+    return "".join([head, *messages, _segment("BTS", str(len(messages)))])
+
+
+def escaped(text: str) -> str:
+    r"""Return text for a field: delimiters as escape sequences, line ends as ``\.br\``, control characters dropped.
+
+    Examples
+    --------
+    >>> print(escaped("A|B & C^D"))
+    A\F\B \T\ C\S\D
+    """
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    clean = ("".join(c for c in line if c.isprintable()) for line in lines)
+    return "\\.br\\".join("".join(_ESCAPES.get(c, c) for c in line) for line in clean)
+
+
+def _message(made: Differential, processing: Processing) -> str:
+    stamp = _time(made.created)
+    control = identifier(made, "message").hex[:20].upper()
+    parts = [
+        _segment(
+            *("MSH", r"^~\&", "BUFFYCOAT", "", "", "", stamp, "", "ORU^R01^ORU_R01", control, processing, "2.5.1"),
+            *("", "", "", "", "", "UNICODE UTF-8"),
+        )
+    ]
+    if made.subject is not None:
+        # A name is required by the standard and not known here: type U, unspecified.
+        parts.append(_segment("PID", "1", "", escaped(made.subject), "", "^^^^^^U"))
+    signer = made.signer
+    signed = "" if signer is None else _time(signer.signed_at)
+    parts.append(
+        _segment(
+            *("OBR", "1", "", f"{control}^BUFFYCOAT", _code(*codes.PANEL), "", "", stamp),
+            *([""] * 14),
+            *(signed or stamp, "", "HM", _STATUS[made.status]),
+            *([""] * 6),
+            "" if signer is None else f"&{_name(signer.name)}",
+        )
+    )
+    notes = [made.notice, words.state(made), f"{words.method(made)}.", words.apart(made), *made.warnings]
+    notes += made.comparison.sentences if made.comparison is not None else ()
+    parts += [_segment("NTE", str(k), "L", escaped(note)) for k, note in enumerate(notes, 1)]
+    parts += [_segment("OBX", str(k), *fields) for k, fields in enumerate(_observations(made), 1)]
+    if made.specimen is not None:
+        parts.append(_segment("SPM", "1", f"{escaped(made.specimen)}", "", "BLD^Blood^HL70487"))
+    return "".join(parts)
+
+
+def _observations(made: Differential) -> Iterable[list[str]]:
+    """Yield the fields of each OBX, from OBX-2 on."""
+    if made.wbc is not None:
+        yield _obx(made, "NM", _code(*codes.LEUKOCYTES), "", f"{made.wbc:g}", "10*9/L^10*9/L^UCUM")
+    for place, row in enumerate(made.types, 1):
+        yield from _type(made, row, str(place))
+    for name, title, n in (
+        ("DENOMINATOR", "Leukocytes named (denominator)", made.denominator),
+        ("UNIDENTIFIED", "Cells left unidentified, outside the denominator", made.unidentified),
+        ("ARTEFACT", "Artefacts, outside the count", made.artefacts),
+    ):
+        yield _obx(made, "NM", _code(name, title, LOCAL), "", str(n), "{cells}^cells^UCUM")
+
+
+def _type(made: Differential, row: TypeCount, sub: str) -> Iterable[list[str]]:
+    known = cell_type(row.name)
+    local = "".join(c if c.isascii() and c.isalnum() else "-" for c in row.name.upper())
+    title = f"{row.name.capitalize()}s/100 leukocytes in Blood"
+    code = _code(f"{local}-PERCENT", title, LOCAL) if known is None else _code(known.loinc_percent, title)
+    flags = {flag.unit: flag for flag in row.flags}
+    if row.percent.value is None:
+        yield _obx(made, "NM", code, sub, "", "%^percent^UCUM", status="X")
+        return
+    yield _obx(made, "NM", code, sub, f"{row.percent.value:.1f}", "%^percent^UCUM", flag=flags.get("%"))
+    plural = f"{row.name.capitalize()}s"
+    yield _obx(
+        made, "NM", _code(f"{local}-COUNT", f"{plural} counted", LOCAL), sub, str(row.count), "{cells}^cells^UCUM"
+    )
+    limits = row.percent.interval
+    if limits.low is not None and limits.high is not None:
+        title = f"{plural}, {100 * made.level:g} % limits (exact binomial, counting error only)"
+        between = f"^{limits.low:.1f}^-^{limits.high:.1f}"
+        yield _obx(made, "SN", _code(f"{local}-LIMITS", title, LOCAL), sub, between, "%^percent^UCUM")
+    if row.absolute is not None and row.absolute.value is not None:
+        named = codes.ABSOLUTE.get(row.name)
+        code = _code(f"{local}-ABSOLUTE", f"{plural}, absolute", LOCAL) if named is None else _code(*named)
+        value = f"{row.absolute.value:.2f}"
+        yield _obx(made, "NM", code, sub, value, "10*9/L^10*9/L^UCUM", flag=flags.get("10*9/L"))
+
+
+def _obx(
+    made: Differential,
+    kind: str,
+    code: str,
+    sub: str,
+    value: str,
+    unit: str,
+    *,
+    flag: Flag | None = None,
+    status: str | None = None,
+) -> list[str]:
+    between = "" if flag is None else _range(flag)
+    abnormal = "" if flag is None else _FLAGS[flag.level]
+    observed = _time(made.created)
+    return [kind, code, sub, value, unit, between, abnormal, "", "", status or _STATUS[made.status], "", "", observed]
+
+
+def _range(flag: Flag) -> str:
+    if flag.low is None:
+        return f"<={flag.high:g}"
+    return f">={flag.low:g}" if flag.high is None else f"{flag.low:g}-{flag.high:g}"
+
+
+def _code(code: str, title: str, system: str = "LN") -> str:
+    return f"{code}^{escaped(title)}^{system}"
+
+
+def _name(name: str) -> str:
+    """Return a signer's name as a subcomponent (family name: the name is not taken apart)."""
+    return escaped(name)
+
+
+def _time(moment: datetime) -> str:
+    return moment.strftime("%Y%m%d%H%M%S%z")
+
+
+def _segment(*fields: str) -> str:
+    # MSH-1 and BHS-1 are the separator itself: joining puts it there.
+    return "|".join(fields).rstrip("|") + "\r"

@@ -1,0 +1,99 @@
+"""A count in the terminal."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from buffycoat.differential import words
+from buffycoat.records.differential import CountComparison, Differential, TypeCount
+
+_FLAG_STYLE = {"low": "bold blue", "high": "bold red", "within": ""}
+
+
+def table(made: Differential) -> Table:
+    """Return the count as a table: one row for each type, the denominator below."""
+    shown = Table(
+        title=Text(made.slide),
+        title_style="bold",
+        title_justify="left",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        show_footer=True,
+    )
+    with_absolute = made.wbc is not None
+    with_flags = made.ranges is not None
+    level = f"{100 * made.level:g} % limits"
+    shown.add_column("Type", footer="Named", no_wrap=True)
+    shown.add_column("Count", footer=f"{made.denominator:,}", justify="right", no_wrap=True)
+    shown.add_column("%", justify="right", no_wrap=True)
+    shown.add_column(level, justify="right", no_wrap=True)
+    if with_absolute:
+        shown.add_column("10⁹/L", footer=f"{made.wbc:g}", justify="right", no_wrap=True)
+        shown.add_column(level, justify="right", no_wrap=True)
+    if with_flags:
+        shown.add_column("Reference", no_wrap=True)
+        shown.add_column("Flag")
+    for row in made.types:
+        shown.add_row(*_cells(row, with_absolute=with_absolute, with_flags=with_flags))
+    return shown
+
+
+def summary(made: Differential) -> Group:
+    """Return everything to be said of a count: table, what stands apart, cautions, comparison, status."""
+    parts: list[Table | Text] = [table(made), Text(words.apart(made))]
+    parts += [Text(f"• {caution.sentence}", style="yellow") for caution in made.cautions]
+    parts += [Text(f"• {fault.file}: {fault.problem}", style="yellow") for fault in made.faults[:10]]
+    if len(made.faults) > 10:
+        parts.append(Text(f"• and {len(made.faults) - 10} more (see --out FILE.json)", style="yellow"))
+    if made.comparison is not None:
+        parts.append(comparison_table(made.comparison))
+        parts += [Text(sentence) for sentence in made.comparison.sentences]
+    if made.ranges is not None:
+        parts.append(Text(f"Ranges: {made.ranges.name} ({made.ranges.population}; {made.ranges.source})", style="dim"))
+    parts.append(Text(f"{words.state(made)} {made.notice}", style="bold"))
+    return Group(*parts)
+
+
+def comparison_table(found: CountComparison) -> Table:
+    """Return two counts side by side."""
+    shown = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
+    shown.add_column("Type", no_wrap=True)
+    for name in (found.first, found.second):
+        shown.add_column(Text(f"{name}, %"), justify="right")
+        shown.add_column("limits", justify="right", no_wrap=True)
+    shown.add_column("points", justify="right", no_wrap=True)
+    shown.add_column("limits", justify="right", no_wrap=True)
+    shown.add_column("p (Holm)", justify="right", no_wrap=True)
+    for row in found.types:
+        values = []
+        for share in (row.first, row.second):
+            values += [words.MISSING if share.value is None else f"{share.value:.1f}", words.limits_text(share)]
+        apart = words.MISSING if row.difference.value is None else f"{row.difference.value:+.1f}"
+        limits = row.difference.interval
+        between = words.MISSING if limits.low is None else f"{limits.low:+.1f} to {limits.high:+.1f}"
+        p_value = "< 0.001" if row.p_adjusted < 0.001 else f"{row.p_adjusted:.3f}"
+        style = "bold" if row.differs else None
+        shown.add_row(row.name, *values, apart, between, p_value, style=style)
+    return shown
+
+
+def show(console: Console, made: Differential) -> None:
+    """Print :func:`summary`."""
+    console.print(summary(made), soft_wrap=False)
+
+
+def _cells(row: TypeCount, *, with_absolute: bool, with_flags: bool) -> list[Text | str]:
+    count = f"{row.count:,}" if row.assessed else words.MISSING
+    found: list[Text | str] = [Text(row.name), count, words.percent_text(row), words.limits_text(row.percent)]
+    if not row.assessed:
+        found[3] = Text("not assessed", style="dim")
+    if with_absolute:
+        found += [words.absolute_text(row), words.limits_text(row.absolute, 2)]
+    if with_flags:
+        found.append("\n".join(words.range_text(flag) for flag in row.flags) or words.MISSING)
+        found.append(Text("\n").join(Text(words.flag_text(flag), style=_FLAG_STYLE[flag.level]) for flag in row.flags))
+    return found

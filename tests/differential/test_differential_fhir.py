@@ -1,0 +1,112 @@
+"""FHIR: every resource validated by classes made from the specification, every reference resolved."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fhir.resources.R4B.bundle import Bundle
+from fhir.resources.R4B.diagnosticreport import DiagnosticReport
+from fhir.resources.R4B.observation import Observation
+
+from buffycoat.differential import count
+from buffycoat.differential.fhir import fhir_document
+from buffycoat.records.differential import Differential
+from buffycoat.taxonomy import CELL_TYPES
+from tests.differential.differential_cases import NASTY, SIGNER, WHEN, full, plain
+
+
+def validated(*counts: Differential) -> Any:
+    return Bundle.model_validate_json(json.dumps(fhir_document(counts)))
+
+
+def by_code(bundle: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for entry in bundle.entry:
+        if isinstance(entry.resource, Observation):
+            coding = entry.resource.code.coding
+            found[str(coding[0].code if coding else entry.resource.code.text)] = entry.resource
+    return found
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [(plain(),), (full(),), (plain(), full()), (count([], slide="empty", created=WHEN),), (count({"blast": 3}),), ()],
+)
+def test_every_resource_is_valid(counts: tuple[Differential, ...]) -> None:
+    bundle = validated(*counts)
+    assert bundle.type == "collection"
+    assert len(bundle.entry or ()) >= 7 * len(counts)
+
+
+def test_report_panel_and_types_hang_together() -> None:
+    bundle = validated(full())
+    resources = {entry.fullUrl: entry.resource for entry in bundle.entry}
+    assert len(resources) == len(bundle.entry)
+    reports: list[Any] = [resource for resource in resources.values() if isinstance(resource, DiagnosticReport)]
+    (report,) = reports
+    (panel,) = [resources[reference.reference] for reference in report.result]
+    assert report.code.coding[0].code == panel.code.coding[0].code == "69738-3"
+    members = [resources[reference.reference] for reference in panel.hasMember]
+    assert len(members) == len(resources) - 2
+    assert {cell.loinc_percent for cell in CELL_TYPES} <= {member.code.coding[0].code for member in members}
+    assert all(resource.code.coding[0].system == "http://loinc.org" for resource in resources.values())
+
+
+def test_each_type_can_be_read_alone() -> None:
+    made = plain()
+    found = by_code(validated(made))
+    for cell in CELL_TYPES:
+        observation, row = found[cell.loinc_percent], made.of(cell.name)
+        assert observation.status == "preliminary"
+        assert "not a medical device" in observation.note[0].text
+        if not row.assessed:
+            assert observation.valueQuantity is None
+            assert observation.dataAbsentReason.coding[0].code == "unsupported"
+            continue
+        quantity = observation.valueQuantity
+        assert (quantity.system, quantity.code) == ("http://unitsofmeasure.org", "%")
+        assert float(quantity.value) == pytest.approx(row.percent.value, abs=0.05)
+        parts = {part.code.coding[0].code: part for part in observation.component}
+        assert (parts["count"].valueInteger, parts["denominator"].valueInteger) == (row.count, 200)
+        assert float(parts["limit-lower"].valueQuantity.value) == pytest.approx(row.percent.interval.low, abs=0.05)
+        assert float(parts["limit-upper"].valueQuantity.value) == pytest.approx(row.percent.interval.high, abs=0.05)
+        assert f"{row.count} of 200 leukocytes" in observation.note[0].text
+
+
+def test_absolute_counts_ranges_and_interpretation() -> None:
+    found = by_code(validated(full()))
+    eosinophils = found["26449-9"]
+    assert float(eosinophils.valueQuantity.value) == pytest.approx(0.31)
+    assert eosinophils.valueQuantity.code == "10*9/L"
+    assert eosinophils.interpretation[0].coding[0].code == "N"
+    assert float(eosinophils.referenceRange[0].high.value) == 0.5
+    assert "EXAMPLE" in eosinophils.referenceRange[0].text
+    assert float(found["26464-8"].valueQuantity.value) == 6.2
+    assert not any(observation.interpretation for observation in by_code(validated(plain())).values())
+
+
+@pytest.mark.parametrize("status", ["preliminary", "final", "amended"])
+def test_status_is_the_same_everywhere_and_the_signer_stands_by_it(status: Any) -> None:
+    bundle = validated(full(status=status, signer=SIGNER))
+    assert {entry.resource.status for entry in bundle.entry} == {status}
+    report = bundle.entry[0].resource
+    assert report.resultsInterpreter[0].display == SIGNER.name
+    assert report.issued == SIGNER.signed_at
+
+
+def test_identifiers_are_references_without_a_patient_and_only_where_given() -> None:
+    bundle = validated(full())
+    for entry in bundle.entry:
+        assert entry.resource.subject.identifier.value == NASTY
+        assert entry.resource.subject.reference is None
+    assert bundle.entry[0].resource.specimen[0].identifier.value == NASTY
+    text = json.dumps(fhir_document([plain()]))
+    assert "subject" not in text
+    assert "specimen" not in text
+
+
+def test_the_same_count_gives_the_same_document() -> None:
+    assert fhir_document([full()]) == fhir_document([full()])
+    assert fhir_document([full()]) != fhir_document([full(wbc=6.3)])

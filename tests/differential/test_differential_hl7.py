@@ -1,0 +1,126 @@
+"""HL7 v2.5.1: parsed back strictly by a parser of its own, and escaped so that no text ends a field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hl7apy.consts import VALIDATION_LEVEL
+from hl7apy.parser import parse_message
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buffycoat.differential import count
+from buffycoat.differential.hl7 import escaped, hl7_text
+from buffycoat.records.differential import Differential
+from buffycoat.taxonomy import CELL_TYPES
+from tests.differential.differential_cases import NASTY, SIGNER, WHEN, full, plain
+
+_BACK = {"F": "|", "S": "^", "R": "~", "T": "&", "E": "\\", ".br": "\n"}
+
+
+def parsed(made: Differential) -> Any:
+    return parse_message(hl7_text([made]), validation_level=VALIDATION_LEVEL.STRICT)
+
+
+def unescaped(text: str) -> str:
+    """Undo the escape sequences of HL7 v2.5.1, chapter 2.7."""
+    parts = text.split("\\")
+    return "".join(part if k % 2 == 0 else _BACK[part] for k, part in enumerate(parts))
+
+
+def observations(message: Any) -> list[Any]:
+    order = message.oru_r01_patient_result.oru_r01_order_observation
+    return [group.obx for group in order.oru_r01_observation]
+
+
+@pytest.mark.parametrize("made", [plain(), full(), plain(wbc=5.5), count([], slide="empty", created=WHEN)])
+def test_a_strict_parser_takes_every_message(made: Differential) -> None:
+    message = parsed(made)
+    message.validate()
+    assert message.msh.msh_9.to_er7() == "ORU^R01^ORU_R01"
+    assert message.msh.msh_12.to_er7() == "2.5.1"
+    assert message.msh.msh_11.to_er7() == "T"
+
+
+def test_each_type_has_its_percentage_count_and_limits() -> None:
+    made = plain()
+    by_code = {obx.obx_3.obx_3_1.to_er7(): obx for obx in observations(parsed(made))}
+    for cell in CELL_TYPES:
+        obx = by_code[cell.loinc_percent]
+        assert obx.obx_3.obx_3_3.to_er7() == "LN"
+        assert obx.obx_6.obx_6_1.to_er7() == "%"
+        row = made.of(cell.name)
+        if not row.assessed:
+            assert (obx.obx_5.to_er7(), obx.obx_11.to_er7()) == ("", "X")
+            continue
+        assert obx.obx_2.to_er7() == "NM"
+        assert float(obx.obx_5.to_er7()) == pytest.approx(row.percent.value, abs=0.05)
+        assert obx.obx_11.to_er7() == "P"
+        counted = by_code[f"{cell.name.upper()}-COUNT"]
+        assert int(counted.obx_5.to_er7()) == row.count
+        assert counted.obx_4.to_er7() == obx.obx_4.to_er7() != ""
+        _, low, dash, high = by_code[f"{cell.name.upper()}-LIMITS"].obx_5.to_er7().split("^")
+        assert dash == "-"
+        assert float(low) == pytest.approx(row.percent.interval.low, abs=0.05)
+        assert float(high) == pytest.approx(row.percent.interval.high, abs=0.05)
+    assert by_code["DENOMINATOR"].obx_5.to_er7() == "200"
+    assert by_code["UNIDENTIFIED"].obx_5.to_er7() == "4"
+    assert by_code["ARTEFACT"].obx_5.to_er7() == "3"
+    assert len({obx.obx_1.to_er7() for obx in by_code.values()}) == len(by_code)
+
+
+def test_absolute_counts_ranges_and_flags() -> None:
+    by_code = {obx.obx_3.obx_3_1.to_er7(): obx for obx in observations(parsed(full()))}
+    assert by_code["26464-8"].obx_5.to_er7() == "6.2"
+    eosinophils = by_code["26449-9"]
+    assert float(eosinophils.obx_5.to_er7()) == pytest.approx(0.31)
+    assert (eosinophils.obx_7.to_er7(), eosinophils.obx_8.to_er7()) == ("0-0.5", "N")
+    assert eosinophils.obx_6.obx_6_1.to_er7() == "10*9/L"
+
+
+@pytest.mark.parametrize(("status", "code"), [("preliminary", "P"), ("final", "F"), ("amended", "C")])
+def test_status_stands_in_order_and_results(status: Any, code: str) -> None:
+    message = parsed(full(status=status, signer=SIGNER))
+    assert message.oru_r01_patient_result.oru_r01_order_observation.obr.obr_25.to_er7() == code
+    assert {obx.obx_11.to_er7() for obx in observations(message)} <= {code, "X"}
+
+
+def test_delimiters_in_texts_come_back_as_they_were() -> None:
+    message = parsed(full())
+    result = message.oru_r01_patient_result
+    assert unescaped(result.oru_r01_patient.pid.pid_3.pid_3_1.to_er7()) == NASTY
+    order = result.oru_r01_order_observation
+    assert unescaped(order.oru_r01_specimen.spm.spm_2.to_er7()) == NASTY
+    assert unescaped(order.obr.obr_32.to_er7()).lstrip("&") == SIGNER.name
+    notes = [unescaped(nte.nte_3.to_er7()) for nte in order.nte]
+    assert any("not a medical device" in note for note in notes)
+    assert any("agree on 9 of 10 cells" in note for note in notes)
+
+
+def test_without_identifiers_nobody_is_named() -> None:
+    text = hl7_text([plain()])
+    assert "\rPID|" not in text
+    assert "\rSPM|" not in text
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
+def test_escaped_text_holds_no_delimiter_and_comes_back(text: str) -> None:
+    made = escaped(text)
+    assert not set(made) & set("|^~&\r\n\x0b\x1c")
+    expected = text.replace("\r\n", "\n").replace("\r", "\n")
+    assert unescaped(made) == "".join(c for c in expected if c.isprintable() or c == "\n")
+
+
+def test_several_slides_make_a_batch_and_the_same_count_the_same_message() -> None:
+    first, second = plain(), full()
+    batch = hl7_text([first, second])
+    segments = batch.split("\r")
+    assert segments[0].startswith("BHS|^~\\&|")
+    assert segments[-2] == "BTS|2"
+    assert [line[:3] for line in segments].count("MSH") == 2
+    assert hl7_text([first]) in batch
+    assert hl7_text([first]) == hl7_text([plain()])
+    controls = {line.split("|")[9] for line in segments if line.startswith("MSH")}
+    assert len(controls) == 2
+    assert all(len(control) <= 20 for control in controls)
