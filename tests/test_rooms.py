@@ -12,7 +12,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "buffycoat"
 KNOWN_TO_ALL = ("__init__", "errors", "files", "settings", "taxonomy", "records")
 ROOMS = (
-    *("imaging", "synth", "data", "explore", "clean", "split"),
+    *("imaging", "synth", "data", "explore", "clean", "split", "audit"),
     *("networks", "train", "evaluate", "bundle", "predict", "report", "differential"),
     *("doctor", "study", "cli", "__main__"),
 )

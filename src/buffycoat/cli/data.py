@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from buffycoat.cli.audit import audit
 from buffycoat.cli.console import counting, remarks, results
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def register(app: typer.Typer) -> None:
     group.command("list")(list_sets)
     group.command("fetch")(fetch)
     group.command("show")(show)
+    group.command("audit")(audit)
     app.add_typer(group, name="data")
 
 

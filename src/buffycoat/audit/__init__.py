@@ -1,0 +1,1 @@
+"""Looking at the data before anything is trained: broken files, copies, leaks and shortcuts."""

@@ -1,0 +1,124 @@
+"""From a scan to ``audit.json``: every problem with its score, its flag, its files, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from buffycoat.audit.background import guess_from_background
+from buffycoat.audit.classes import class_problem
+from buffycoat.audit.duplicates import copy_problems
+from buffycoat.audit.groups import GIVEN, distinct, propose
+from buffycoat.audit.quality import file_problems
+from buffycoat.audit.scan import Progress, Scan, scan
+from buffycoat.audit.shortcut import shortcuts, units_of
+from buffycoat.clean.recipe import Recipe
+from buffycoat.data.dataset import DataSet
+from buffycoat.records.audit import Audit, Background, Finding, Flag, Problem, Shortcut
+
+FILE = "audit.json"
+
+
+def audit(
+    data: DataSet,
+    recipe: Recipe,
+    folds: int,
+    *,
+    seed: int = 0,
+    on_progress: Progress | None = None,
+    on_compare: Progress | None = None,
+) -> tuple[Audit, pl.DataFrame]:
+    """Look at a data set before anything is trained on it.
+
+    Parameters
+    ----------
+    recipe, folds
+        Of the study to come: class counts are held against them.
+    seed
+        Of the permutations and resamples.
+    on_progress, on_compare
+        As in :func:`buffycoat.audit.scan.scan`.
+
+    Returns
+    -------
+    tuple
+        The audit, and the table of cells with the groups to split by in ``group`` and those it came with in
+        ``group_given``.
+    """
+    found = scan(data, on_progress=on_progress, on_compare=on_compare)
+    return judge(data, found, recipe, folds, seed=seed)
+
+
+def judge(data: DataSet, found: Scan, recipe: Recipe, folds: int, *, seed: int = 0) -> tuple[Audit, pl.DataFrame]:
+    """Return the audit of a scan, and the table with its groups; see :func:`audit`."""
+    cells, proposals = propose(data.cells, found.pairs)
+    units = units_of(cells, found.files)
+    measured = shortcuts(units, seed)
+    background = guess_from_background(units, seed)
+    total = found.files.height
+    problems = [
+        *file_problems(found.files),
+        *copy_problems(cells, found.pairs, proposals, total),
+        class_problem(cells, recipe, folds),
+        _shortcut_problem(measured, background),
+    ]
+    there = cells.drop_nulls("image")
+    document = Audit(
+        name=data.name,
+        synthetic=data.synthetic,
+        content_hash=data.summary().content_hash,
+        images=total,
+        readable=found.files.filter(pl.col("problem").is_null()).height,
+        distinct=distinct(found.files.get_column("image"), found.pairs),
+        groups_given=there.get_column(GIVEN).n_unique(),
+        groups_used=there.get_column("group").n_unique(),
+        recipe=recipe.title,
+        folds=folds,
+        problems=tuple(problems),
+        pairs=found.pairs,
+        proposals=proposals,
+        shortcuts=tuple(measured),
+        background=background,
+    )
+    return document, cells
+
+
+def _shortcut_problem(measured: Sequence[Shortcut], background: Background | None) -> Problem:
+    worrying = [one for one in measured if one.flag != "sound"]
+    flags = [one.flag for one in worrying] + ([background.flag] if background is not None else [])
+    flag: Flag = "serious" if "serious" in flags else "look" if "look" in flags else "sound"
+    if background is None or not measured:
+        sentence = "Too few independent groups to tell whether light, colour or sharpness give the class away."
+    elif flag == "sound":
+        sentence = f"Light, colour and sharpness do not give the class away. {background.sentence}"
+    else:
+        sentence = background.sentence if background.flag != "sound" else worrying[0].sentence
+    worst = max([one.effect for one in worrying], default=0.0)
+    return Problem(
+        name="shortcut",
+        title="Light, colour and sharpness by class",
+        flag=flag,
+        score=1 - min(max(worst, 0.0), 1.0),
+        sentence=sentence,
+        advice="Nothing to do."
+        if flag == "sound"
+        else "Have every class photographed on every day, or split by day or slide (give a group); --paint-out shows "
+        "how much of it a network can use. Until then do not trust the accuracy.",
+        found=len(worrying),
+        findings=tuple(Finding(score=1 - one.effect, note=f"{one.title}: {one.sentence}") for one in worrying),
+    )
+
+
+def write(document: Audit, out: Path) -> Path:
+    """Write the audit to a file, or as ``audit.json`` into a folder; return its path.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    path = out if out.suffix == ".json" and not out.is_dir() else out / FILE
+    document.write(path)
+    return path

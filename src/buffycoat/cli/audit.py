@@ -1,0 +1,91 @@
+"""``buffycoat data audit``: what is wrong with a data set, before anything is trained on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from buffycoat.cli.console import counting, remarks, results
+
+if TYPE_CHECKING:
+    from buffycoat.records.audit import Audit, Problem
+
+_SHOWN = 4
+_MARKS = {"sound": ("✓", "green"), "look": ("!", "yellow"), "serious": ("✗", "bold red")}
+
+
+def audit(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="bccd, synthetic[:N[@SEED]], a folder, or a CSV table.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Where audit.json goes: a file or a folder.", show_default="nowhere"),
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="Cleaning recipe the class counts are held against.")] = "seeds",
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the study to come.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="Of permutations and resamples.")] = 7,
+    data_dir: Annotated[Path | None, typer.Option(help="Where named data sets live.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print audit.json instead of the table.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="List every finding, not the first few.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")] = False,
+) -> None:
+    """Audit a data set: broken and odd files, copies, leaks, class counts, and shortcuts a network could take."""
+    from buffycoat.audit import judge
+    from buffycoat.clean.recipe import named
+    from buffycoat.data.load import load
+
+    chosen = named(recipe)
+    still = quiet or as_json
+    with counting("Reading", quiet=still) as move:
+        found = load(data, data_dir=data_dir, on_progress=move)
+    if not still:
+        for remark in found.remarks:
+            remarks().print(remark, markup=False)
+    with counting("Looking at every file", quiet=still) as looking, counting("Comparing", quiet=still) as comparing:
+        document, _ = judge.audit(found, chosen, folds, seed=seed, on_progress=looking, on_compare=comparing)
+    path = None if out is None else judge.write(document, out)
+    if as_json:
+        results().print(document.model_dump_json(indent=2), markup=False, soft_wrap=True)
+    else:
+        show(document, every=every)
+    if path is not None and not still:
+        remarks().print(f"Written: {path}", markup=False, soft_wrap=True)
+
+
+def show(document: Audit, *, every: bool = False) -> None:
+    """Print an audit: what matters first, sound things in one line each."""
+    from rich.text import Text
+
+    out = results()
+    if document.synthetic:
+        out.print("SYNTHETIC DATA: these smears were drawn by a program.", style="bold yellow")
+    out.print(document.name, style="bold", markup=False)
+    out.print(
+        f"{document.images:,} files, {document.readable:,} readable, at most {document.distinct:,} distinct cells; "
+        f"{document.groups_given:,} groups given, {document.groups_used:,} used for splits."
+    )
+    order = ("serious", "look", "sound")
+    for problem in sorted(document.problems, key=lambda one: order.index(one.flag)):
+        mark, style = _MARKS[problem.flag]
+        head = Text.assemble((f"{mark} {problem.title}", style), f"  score {problem.score:.2f}  ", problem.sentence)
+        out.print(head, soft_wrap=True)
+        if problem.flag != "sound":
+            _show_findings(problem, every=every)
+    if document.paint_out is not None:
+        mark, style = _MARKS[document.paint_out.flag]
+        out.print(Text.assemble((f"{mark} Painted out  ", style), document.paint_out.sentence), soft_wrap=True)
+    out.print("Research software, not a medical device.", style="dim")
+
+
+def _show_findings(problem: Problem, *, every: bool) -> None:
+    out = results()
+    shown = problem.findings if every else problem.findings[:_SHOWN]
+    for finding in shown:
+        files = ", ".join(finding.files if every else finding.files[:3])
+        more = "" if every or len(finding.files) <= 3 else f" and {len(finding.files) - 3} more"
+        text = f"{files}{more}: {finding.note}" if files else finding.note
+        out.print(f"    {text}", markup=False, soft_wrap=True)
+    if len(shown) < len(problem.findings):
+        out.print(f"    … {len(problem.findings) - len(shown):,} more: --all lists them.")
+    out.print(f"    → {problem.advice}", markup=False, soft_wrap=True)
