@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from buffycoat.imaging.bodies import Mask, depth_inside, find_bodies, grow
 from buffycoat.imaging.nucleus import outline_nucleus
-from buffycoat.imaging.stain import WORKING_WIDTH_PX, background, chromatin_stain, nuclear_stain, working_copy
+from buffycoat.imaging.stain import (
+    WORKING_WIDTH_PX,
+    background,
+    chromatin_stain,
+    every_second,
+    nuclear_stain,
+    percentile,
+    working_copy,
+)
 
 Box = tuple[int, int, int, int]
 
@@ -84,7 +92,7 @@ def find_leukocytes(rgb: NDArray[np.uint8], *, working_width_px: int = WORKING_W
     small = working_copy(rgb, working_width_px)
     empty = background(small)
     stain = nuclear_stain(small, empty)
-    strongest = float(np.percentile(stain[::2, ::2], 99.5))
+    strongest = percentile(every_second(stain), 99.5)
     level = max(_LEAST_NUCLEUS, _DARK_SHARE * strongest)
     nuclei = np.asarray(cv2.threshold(stain, level, 255, cv2.THRESH_BINARY)[1], np.uint8)
     if cv2.countNonZero(nuclei) < _LEAST_CUT_AREA:
@@ -96,7 +104,7 @@ def find_leukocytes(rgb: NDArray[np.uint8], *, working_width_px: int = WORKING_W
         if cv2.countNonZero(seed) < _LEAST_CUT_AREA // 2:
             continue
         nucleus = outline_nucleus(chromatin_stain(small[window], empty), body, seed)
-        strength = float(np.percentile(stain[window][seed > 0], 75))
+        strength = percentile(stain[window], 75, seed)
         cell = _measure(Segmented(x, y, _trim(body, nucleus), nucleus, strength), small.shape, (height, width))
         if cell is not None:
             cells.append(cell)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from buffycoat.imaging.bodies import Mask, disc
+from buffycoat.imaging.stain import percentile
 
 _OWN_SHARE = 0.5  # of the nucleus's own strong stain: about where it ends
 _LEAST_LOBE = 0.07  # of the whole nucleus; smaller specks are granules or platelets lying on the cell
@@ -28,7 +29,7 @@ def outline_nucleus(chromatin: NDArray[np.uint8], body: Mask, seed: Mask) -> Mas
         The strongly stained part of the body, not empty.
     """
     values = chromatin[body > 0]
-    own = _OWN_SHARE * float(np.percentile(chromatin[seed > 0], 75))
+    own = _OWN_SHARE * percentile(chromatin, 75, seed)
     # Otsu's threshold finds the step from cytoplasm to nucleus; the share keeps it in place where a cell has
     # next to no cytoplasm.
     between, _ = cv2.threshold(values, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
@@ -38,7 +39,7 @@ def outline_nucleus(chromatin: NDArray[np.uint8], body: Mask, seed: Mask) -> Mas
 
 
 def _without_specks(nucleus: Mask) -> Mask:
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(nucleus)
+    count, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(nucleus, 8, cv2.CV_32S, cv2.CCL_GRANA)
     if count < 3:
         return nucleus
     areas = stats[1:, cv2.CC_STAT_AREA]

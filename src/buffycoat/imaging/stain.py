@@ -31,12 +31,44 @@ def background(rgb: NDArray[np.uint8]) -> tuple[float, float, float]:
     Lightness is taken in green, where everything stained is dark. The 95th percentile stands for the lightest,
     so that glints do not.
     """
-    pixels = rgb[::2, ::2].reshape(-1, 3)
-    green = pixels[:, 1]
-    light = float(np.percentile(green, 95))
-    empty = pixels[(green >= 0.93 * light) & (green <= 1.02 * light + 1)]
-    red, green_level, blue = (max(float(value), 1.0) for value in np.median(empty, axis=0))
+    pixels = every_second(rgb)
+    green = np.ascontiguousarray(pixels[..., 1])
+    light = percentile(green, 95)
+    empty = np.asarray(cv2.inRange(green, np.ceil(0.93 * light), np.floor(1.02 * light + 1)), np.uint8)
+    red, green_level, blue = (max(percentile(pixels, 50, empty, channel), 1.0) for channel in range(3))
     return red, green_level, blue
+
+
+def every_second(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return every second pixel of every second row, ``image[::2, ::2]``, in a piece; (H, W) or (H, W, channels)."""
+    height, width = image.shape[:2]
+    if height % 2 or width % 2:
+        return np.ascontiguousarray(image[::2, ::2])
+    return np.asarray(cv2.resize(image, (width // 2, height // 2), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def percentile(values: NDArray[np.uint8], q: float, mask: NDArray[np.uint8] | None = None, channel: int = 0) -> float:
+    """Return what ``np.percentile(values, q)`` does, counted instead of sorted: many times faster on images.
+
+    Parameters
+    ----------
+    values
+        uint8, (H, W) or (H, W, channels).
+    q
+        0 to 100; 50 is the median.
+    mask
+        uint8 (H, W): only pixels that are not 0 count; all of them where it is None.
+
+    Examples
+    --------
+    >>> percentile(np.array([[1, 2], [3, 10]], np.uint8), 50)
+    2.5
+    """
+    counts = np.cumsum(cv2.calcHist([values], [channel], mask, [256], [0, 256]).astype(np.int64))
+    rank = (int(counts[-1]) - 1) * q / 100
+    below = int(rank)
+    low, high = (int(place) for place in np.searchsorted(counts, (below, below + 1), side="right"))
+    return low + (high - low) * (rank - below) if high < 256 else float(low)
 
 
 def nuclear_stain(rgb: NDArray[np.uint8], empty: tuple[float, float, float]) -> NDArray[np.uint8]:
@@ -70,5 +102,9 @@ def chromatin_stain(rgb: NDArray[np.uint8], empty: tuple[float, float, float]) -
 
 
 def _difference(rgb: NDArray[np.uint8], weights: tuple[float, float, float], sigma: float) -> NDArray[np.uint8]:
-    mixed = cv2.transform(rgb, np.array([weights]))  # saturates below zero
+    red, green, blue = weights
+    if red:
+        mixed = cv2.transform(rgb, np.array([weights]))  # saturates below zero
+    else:  # the same numbers, several times faster
+        mixed = cv2.addWeighted(cv2.extractChannel(rgb, 2), blue, cv2.extractChannel(rgb, 1), green, 0)
     return np.asarray(cv2.GaussianBlur(mixed, (0, 0), sigma), np.uint8)
