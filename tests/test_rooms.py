@@ -12,8 +12,8 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "buffycoat"
 KNOWN_TO_ALL = ("__init__", "errors", "files", "settings", "taxonomy", "records")
 ROOMS = (
-    *("imaging", "synth", "data", "explore", "clean", "split", "audit"),
-    *("networks", "train", "evaluate", "bundle", "predict", "report", "differential"),
+    *("imaging", "synth", "data", "explore", "clean", "split", "audit", "morphology"),
+    *("networks", "train", "evaluate", "labels", "bundle", "predict", "report", "differential"),
     *("doctor", "study", "cli", "__main__"),
 )
 HEAVY_ROOMS = {"networks", "train", "doctor"}

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from buffycoat.errors import DataError
+from buffycoat.evaluate.beaten import beaten
 from buffycoat.evaluate.compare import Paired, compare_all
 from buffycoat.evaluate.held_out import HeldOut, held_out, largest_classes
 from buffycoat.evaluate.model import model_result
@@ -30,6 +31,7 @@ def evaluate(
     protocol: str,
     majority: pl.DataFrame | Mapping[tuple[int, int], str],
     replicates: int = REPLICATES,
+    baselines: Sequence[str] = (),
 ) -> Results:
     """Return every figure a report gives about the models, with intervals and comparisons.
 
@@ -54,6 +56,8 @@ def evaluate(
         the class by (repeat, fold).
     replicates
         Number of bootstrap resamples.
+    baselines
+        Those of the models that are no networks: a network that does not beat one is said not to.
 
     Raises
     ------
@@ -70,6 +74,7 @@ def evaluate(
     options = {"seed": seed, "replicates": replicates}
     results = tuple(model_result(held, title=shown[held.model], classes=classes, **options) for held in models)
     always = model_result(baseline, title=MAJORITY_TITLE, classes=classes, **options)
+    comparisons = compare_all(models, shown, **options)
     return Results(
         classes=tuple(classes),
         synthetic=synthetic,
@@ -78,8 +83,9 @@ def evaluate(
         protocol=protocol,
         majority=always.model_copy(update={"collapsed": None}),  # it is meant to give one answer
         models=results,
-        comparisons=compare_all(models, shown, **options),
-        remarks=tuple(_remarks(results, models, baseline, **options)),
+        baselines=tuple(name for name in order if name in baselines),
+        comparisons=comparisons,
+        remarks=(*_remarks(results, models, baseline, **options), *beaten(results, comparisons, baselines)),
     )
 
 

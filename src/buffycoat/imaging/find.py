@@ -58,6 +58,10 @@ class Leukocyte:
         Whether the field's border cuts the cell.
     score
         Prominence: nucleus area × strength of its stain, relative to the field's area; comparable inside a field.
+    body_box
+        Box of the whole cell as segmented: `box` without its margin.
+    body
+        bool, the whole cell, nucleus included, inside `body_box`.
     """
 
     box: Box
@@ -67,6 +71,8 @@ class Leukocyte:
     nucleus_area_px: int
     touches_border: bool
     score: float
+    body_box: Box
+    body: NDArray[np.bool_]
 
 
 def find_leukocytes(rgb: NDArray[np.uint8], *, working_width_px: int = WORKING_WIDTH_PX) -> list[Leukocyte]:
@@ -154,7 +160,8 @@ def _measure(cell: Segmented, working: tuple[int, ...], size: tuple[int, int]) -
         round((x + w + _MARGIN) * across) if edges[3] else width,
         round((y + h + _MARGIN) * down) if edges[1] else height,
     )
-    nucleus_box, mask = _enlarge(cell, across, down, size)
+    nucleus_box, mask = _enlarge(cell, cell.nucleus, across, down, size)
+    body_box, body = _enlarge(cell, cell.body, across, down, size)
     rows, columns = np.nonzero(mask)
     return Leukocyte(
         box=box,
@@ -164,6 +171,8 @@ def _measure(cell: Segmented, working: tuple[int, ...], size: tuple[int, int]) -
         nucleus_area_px=rows.size,
         touches_border=not all(edges),
         score=rows.size * cell.strength / (255 * height * width),
+        body_box=body_box,
+        body=body,
     )
 
 
@@ -174,13 +183,15 @@ def _is_leukocyte(nucleus: Mask, edges: tuple[bool, bool, bool, bool]) -> bool:
     return float(depth_inside(nucleus, edges).max()) >= least_radius
 
 
-def _enlarge(cell: Segmented, across: float, down: float, size: tuple[int, int]) -> tuple[Box, NDArray[np.bool_]]:
-    """Return the nucleus's box and mask in pixels of the field."""
-    left, top, w, h = cv2.boundingRect(cell.nucleus)
+def _enlarge(
+    cell: Segmented, part: Mask, across: float, down: float, size: tuple[int, int]
+) -> tuple[Box, NDArray[np.bool_]]:
+    """Return the box and mask of a part of the cell (nucleus or body) in pixels of the field."""
+    left, top, w, h = cv2.boundingRect(part)
     x, y = cell.x + left, cell.y + top
     x0, y0 = round(x * across), round(y * down)
     x1, y1 = max(min(round((x + w) * across), size[1]), x0 + 1), max(min(round((y + h) * down), size[0]), y0 + 1)
-    piece = cell.nucleus[top : top + h, left : left + w]
+    piece = part[top : top + h, left : left + w]
     # Enlarged smoothly: the threshold then follows the outline, not the steps of the working copy.
     mask = np.asarray(cv2.resize(piece, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR) > 127, np.bool_)
     return (x0, y0, x1, y1), mask

@@ -153,6 +153,7 @@ class Results(Document):
     protocol: str  # one sentence: how the rows were split
     majority: ModelResult  # always answering the largest class of the training rows
     models: tuple[ModelResult, ...]
+    baselines: tuple[str, ...] = ()  # those of the models that are no networks
     comparisons: tuple[Comparison, ...]
     remarks: tuple[str, ...] = ()
 
@@ -194,6 +195,17 @@ class NetworkCard(Document):
     weights: str  # where the weights came from, in words; "none: trained from scratch"
     weights_fallback: str | None = None  # why `auto` found no weights, if it did not
     pretrained: bool
+
+
+class BaselineCard(Document):
+    """What a report says of a classifier that is no network."""
+
+    name: str
+    title: str
+    idea: str  # plain paragraphs, no markup
+    method: str
+    measurements: int  # how many it is given
+    reference: str
 
 
 class DataSummary(Document):

@@ -51,7 +51,7 @@ def render_html(study: Study) -> str:
     pairs, other_pairs = views.ordered_pairs(study)
     doubtful = _doubtful(study)
     cards = views.cards(study)
-    lacking = [model.title for model in results.models if model.model not in study.cards]
+    lacking = [model.title for model in study.networks if model.model not in study.cards]
     context: dict[str, Any] = {
         "number": numbering(),
         "synthetic": study.synthetic,
@@ -86,6 +86,7 @@ def render_html(study: Study) -> str:
             {"card": c.card, "paragraphs": c.paragraphs, "like": c.like, "drawings": _inlined(c.drawings)}
             for c in cards
         ],
+        "baselines": study.baseline_cards,
         "missing_cards": numbers.listed(lacking),
         "split": views.split(study),
         "effort": views.effort(study),

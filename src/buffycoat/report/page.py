@@ -114,6 +114,7 @@ def _context(study: Study, files: _Files) -> dict[str, Any]:
         "exploration_remark": study.exploration.document.remark if study.exploration else "",
         "finding": views.finding(study),
         "cards": [_card(view, files) for view in views.cards(study)],
+        "baselines": study.baseline_cards,
         "split": views.split(study),
         "results": results,
         "ranked": words.ranked(results),

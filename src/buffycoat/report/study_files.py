@@ -14,7 +14,17 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from buffycoat.errors import DataError
-from buffycoat.records.documents import Cleaning, DataSummary, Fault, FrameSpec, NetworkCard, Results, explain
+from buffycoat.records.documents import (
+    BaselineCard,
+    Cleaning,
+    DataSummary,
+    Fault,
+    FrameSpec,
+    ModelResult,
+    NetworkCard,
+    Results,
+    explain,
+)
 from buffycoat.records.tables import CELLS, HISTORY, SPLITS, conform, prediction_columns, read_table
 from buffycoat.report.crops import Crops
 from buffycoat.report.exploration import Exploration
@@ -126,6 +136,17 @@ class Study:
         """The card of each model that has one."""
         paths = {name.model: self.folder / "models" / name.model / "card.json" for name in self.results.models}
         return {model: NetworkCard.read(path) for model, path in paths.items() if path.is_file()}
+
+    @property
+    def networks(self) -> tuple[ModelResult, ...]:
+        """The results of the networks: of the models without the baselines."""
+        return tuple(model for model in self.results.models if model.model not in self.results.baselines)
+
+    @cached_property
+    def baseline_cards(self) -> tuple[BaselineCard, ...]:
+        """The cards of the baselines that have one."""
+        paths = [self.folder / "models" / name / "baseline.json" for name in self.results.baselines]
+        return tuple(BaselineCard.read(path) for path in paths if path.is_file())
 
     @cached_property
     def crops(self) -> Crops:

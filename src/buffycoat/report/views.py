@@ -29,8 +29,8 @@ FEW_PAIRS = 6
 
 def title(study: Study) -> str:
     """Return the title of the report."""
-    models = study.results.models
-    names = listed([model.title for model in models]) if len(models) <= 4 else f"{len(models)} networks"
+    networks = study.networks
+    names = listed([model.title for model in networks]) if len(networks) <= 4 else f"{len(networks)} networks"
     return f"Telling leukocytes apart: {names} on {study.about.name}"
 
 
@@ -39,7 +39,7 @@ def opening(study: Study) -> str:
     results = study.results
     kind = "in smears drawn by a program" if study.synthetic else "in photographs of stained blood smears"
     named = listed(list(results.classes)) if len(results.classes) <= 6 else f"{len(results.classes)} classes"
-    networks = counted(len(results.models), "network")
+    networks = counted(len(study.networks), "network")
     return (
         f"This study trained {networks} to tell leukocytes apart {kind} ({named}), and tested each on "
         f"{whole(results.n)} cells it had not been trained on. Every figure is counted from those answers and stands "

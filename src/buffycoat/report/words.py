@@ -138,7 +138,7 @@ def doubtful(count: int, results: Results) -> str:
     """Introduce the cells that every model got wrong."""
     sound = [model for model in results.models if model.collapsed is None]
     return (
-        f"{counted(count, 'cell')} {'was' if count == 1 else 'were'} answered wrongly by all {len(sound)} networks"
+        f"{counted(count, 'cell')} {'was' if count == 1 else 'were'} answered wrongly by all {len(sound)} models"
         f"{' that did not collapse' if len(sound) < len(results.models) else ''}, every time. Either these are hard, "
         "or their labels are wrong: somebody should look."
     )

@@ -20,6 +20,7 @@ from buffycoat.networks.build import build as build_network
 from buffycoat.records.documents import NetworkCard, Results
 from buffycoat.records.tables import CELLS, HISTORY, SPLITS, prediction_columns, read_table
 from buffycoat.report.build import build
+from buffycoat.study import baseline
 from buffycoat.study.config import StudyConfig
 from buffycoat.study.folder import StudyFolder
 from buffycoat.study.prepare import prepare
@@ -92,6 +93,8 @@ def conduct(
         prepare(data, config, folder, command, together.threads, watch)  # going on, too: what is sound is kept
         processes.wait()
         _train(folder, processes, together, watch, tensorboard=tensorboard)
+        if config.baseline:
+            baseline.run(folder, watch)
         watch.stage("Counting")
         results = _evaluate(folder)
         watch.stage("Writing the report")
@@ -232,17 +235,22 @@ def _evaluate(folder: StudyFolder) -> Results:
     parts = [job.folder for job in _jobs(folder, record, tensorboard=False)]
     columns = prediction_columns(record.classes)
     for name in ("predictions.parquet", "validation.parquet"):
-        write_parquet(folder / name, pl.concat([read_table(part / name, columns) for part in parts]))
+        tables = [read_table(part / name, columns) for part in (*parts, *baseline.parts(folder, record))]
+        write_parquet(folder / name, pl.concat(tables))
     write_csv(
         folder / "history.csv",
         pl.concat([pl.read_csv(part / "history.csv", schema_overrides=dict(HISTORY)) for part in parts]),
     )
+    titles = {model: NetworkCard.read(folder.card(model)).title for model in record.models}
+    if record.config.baseline:
+        titles[baseline.NAME] = baseline.TITLE
     results = evaluate(
         read_table(folder / "predictions.parquet", columns),
         read_table(folder / "cells.parquet", CELLS),
         majority=read_table(folder / "splits.parquet", SPLITS),
         classes=record.classes,
-        titles={model: NetworkCard.read(folder.card(model)).title for model in record.models},
+        titles=titles,
+        baselines=(baseline.NAME,) if record.config.baseline else (),
         synthetic=record.data.synthetic,
         seed=record.seed,
         protocol=record.protocol,

@@ -18,7 +18,9 @@ from buffycoat.train.config import TrainConfig
 
 T = TypeVar("T", bound=Document)
 SECTIONS = ("study", "recipe", "split", "frame", "train")
-_STUDY_KEYS = ("models", "weights", "seed", "recipe", "preset")
+_STUDY_KEYS = ("models", "weights", "seed", "recipe", "preset", "baseline")
+_SWITCHES = ("baseline",)
+"""Choices of [study] that ``--set`` takes without their section."""
 
 
 class SplitConfig(Document):
@@ -41,6 +43,7 @@ class StudyConfig(Document):
     recipe: Recipe
     split: SplitConfig
     frame: FrameSpec
+    baseline: bool = True  # measure nucleus and cytoplasm, and compare the networks with a regression on that
     train: dict[str, TrainConfig]
 
     def network(self, model: str) -> NetworkSpec:
@@ -71,7 +74,7 @@ def configure(
         Names of networks; none: the three of the comparison.
     settings
         ``section.key=value``: ``split.folds=10``, ``frame.side_px=300``, ``recipe.thin.neutrophil=0.2``,
-        ``train.epochs=5`` (every model) or ``train.alexnet.epochs=5`` (one).
+        ``train.epochs=5`` (every model) or ``train.alexnet.epochs=5`` (one), ``baseline=false``.
     file
         TOML with the same sections; ``[study]`` holds preset, models, weights, seed and recipe.
 
@@ -81,7 +84,7 @@ def configure(
         An unknown key, a value of another kind, an unknown network or recipe; all faults of a section together.
     """
     given = _read(file)
-    study = given.get("study", {})
+    study = given.setdefault("study", {})
     _known(study, _STUDY_KEYS, "[study]")
     for text in settings:
         _set(given, text)
@@ -104,6 +107,7 @@ def configure(
         recipe=chosen.with_overrides(_flat(given.get("recipe", {}))),
         split=_section(SplitConfig, split, "split"),
         frame=_section(FrameSpec, given.get("frame", {}), "frame"),
+        baseline=_switch(study.get("baseline", True), "baseline"),
         train={
             spec.name: _section(
                 TrainConfig,
@@ -145,9 +149,12 @@ def _read(file: Path | None) -> dict[str, dict[str, Any]]:
 def _set(given: dict[str, dict[str, Any]], text: str) -> None:
     path, equals, value = text.partition("=")
     steps = [step.strip() for step in path.split(".")]
+    if equals and steps[0] in _SWITCHES and len(steps) == 1:
+        steps.insert(0, "study")
     if not equals or len(steps) < 2 or not all(steps):
         raise UsageError(f"--set {text}: expected section.key=value.", hint="For example --set train.epochs=5")
-    _known({steps[0]: None}, SECTIONS[1:], f"--set {text}")
+    if steps[0] != "study" or steps[1] not in _SWITCHES:
+        _known({steps[0]: None}, SECTIONS[1:], f"--set {text}")
     place: dict[str, Any] = given.setdefault(steps[0], {})
     for step in steps[1:-1]:
         place = place.setdefault(step, {})
@@ -222,6 +229,12 @@ def _distinct(names: Iterable[str]) -> tuple[NetworkSpec, ...]:
     if twice:
         raise UsageError(f"A model stands twice: {', '.join(sorted(twice))}.")
     return tuple(specs)
+
+
+def _switch(value: Any, key: str) -> bool:
+    if not isinstance(value, bool):
+        raise UsageError(f"{key}: expected true or false, found {value!r}.")
+    return value
 
 
 def _texts(value: Any, key: str) -> list[str]:

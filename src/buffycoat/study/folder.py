@@ -15,7 +15,7 @@ _OURS = (
     *("study.json", "faults.json", "cleaning.json", "cells.parquet", "splits.parquet"),
     *("history.csv", "predictions.parquet", "validation.parquet", "results.json", "report.html"),
 )
-_OUR_FOLDERS = ("crops", "explore", "models", "page")
+_OUR_FOLDERS = ("crops", "explore", "morphology", "models", "page")
 _LOCK = ".lock"
 
 

@@ -11,6 +11,7 @@ from buffycoat.errors import DataError
 from buffycoat.explore.survey import explore
 from buffycoat.files import write_json, write_parquet
 from buffycoat.imaging.crops import CropItem, CropStore, build_crops
+from buffycoat.morphology.table import measure_all
 from buffycoat.records.documents import Fault
 from buffycoat.records.tables import BOX
 from buffycoat.records.versions import versions
@@ -48,6 +49,10 @@ def prepare(data: DataSet, config: StudyConfig, out: StudyFolder, command: str, 
     )
     cells = cells.join(folds, on="cell_id", how="left", maintain_order="left")
     cells = cells.with_columns(fold=pl.col("_fold")).drop("_fold")
+    if config.baseline:
+        watch.stage("Measuring nucleus and cytoplasm")
+        measured = measure_all(_items(data), out / "morphology", on_progress=watch.count)
+        cells = cells.join(measured, on="cell_id", how="left", maintain_order="left")
     write_parquet(out / "cells.parquet", cells)
     write_parquet(out / "splits.parquet", splits)
     watch.stage("Exploring")
