@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import polars as pl
+from typing import TYPE_CHECKING, Any
 
 from buffycoat.errors import OutputError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _CHUNK_BYTES = 1 << 20
 

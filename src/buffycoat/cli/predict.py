@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    pass
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +48,7 @@ def predict(
     """Classify photographs; the exit code is 1 where any could not be read."""
     from buffycoat.cli.predicting import Options, run_predict
 
-    account = run_predict(
+    code = run_predict(
         Options(
             paths=paths,
             bundle=bundle,
@@ -68,7 +65,5 @@ def predict(
             quiet=quiet,
         )
     )
-    if account.stopped:
-        raise typer.Exit(130)
-    if account.failed:
-        raise typer.Exit(1)
+    if code:
+        raise typer.Exit(code)

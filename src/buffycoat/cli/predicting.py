@@ -47,8 +47,8 @@ class Options:
     quiet: bool
 
 
-def run_predict(options: Options) -> Account:
-    """Do what was asked for and return the account of it."""
+def run_predict(options: Options) -> int:
+    """Do what was asked for; return the exit code: 1 where a photograph could not be read."""
     _check(options)
     predictor = Predictor.load(
         options.bundle,
@@ -59,7 +59,8 @@ def run_predict(options: Options) -> Account:
     )
     model = model_name(predictor.card.name, predictor.card.model_sha256, options.views)
     passed = Passed()
-    items = walk(options.paths, stdin=sys.stdin.buffer, zeros=options.null, passed=passed)
+    listed = sys.stdin.buffer if "-" in options.paths else None
+    items = walk(options.paths, stdin=listed, zeros=options.null, passed=passed)
     also = None
     if options.explain is not None:
         from buffycoat.predict.explain import Explainer
@@ -85,9 +86,12 @@ def run_predict(options: Options) -> Account:
         else:
             account = _print(engine(items), predictor.classes, model, as_json=options.as_json)
             account.stopped = stop.is_set()
+        signal_number = stop.number
     if not options.quiet:
         _tell(account, passed, options, predictor)
-    return account
+    if account.stopped:
+        return 128 + signal_number
+    return 1 if account.failed else 0
 
 
 def _check(options: Options) -> None:
@@ -100,7 +104,7 @@ def _check(options: Options) -> None:
         raise UsageError("--resume and --overwrite need --out.")
     if options.out is not None and options.as_json:
         raise UsageError("--json prints to the terminal; with --out the ending chooses the format.", hint="Use .jsonl.")
-    if "-" in options.paths and sys.stdin.isatty():
+    if "-" in options.paths and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("- reads a list of names from standard input, and nothing is piped into it.")
 
 
@@ -122,14 +126,21 @@ def _print(results: Iterator[PhotographResult], classes: tuple[str, ...], model:
     return account
 
 
+class _Stop(threading.Event):
+    """A request to finish what is under way, and the signal that asked."""
+
+    number = 0
+
+
 @contextmanager
-def _stopping() -> Iterator[threading.Event]:
+def _stopping() -> Iterator[_Stop]:
     """Turn the first Ctrl-C (or SIGTERM) into a request to finish what is under way; a second one stops at once."""
-    stop = threading.Event()
+    stop = _Stop()
 
     def ask(number: int, _: FrameType | None) -> None:
         if stop.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
+        stop.number = number
         stop.set()
 
     if threading.current_thread() is not threading.main_thread():
@@ -160,7 +171,7 @@ def _watching(options: Options) -> Iterator[Watch | None]:
 def _tell(account: Account, passed: Passed, options: Options, predictor: Predictor) -> None:
     """Say on standard error what was done, what failed, and what was passed over."""
     say = _say
-    done = f"{account.photographs:,} photographs, {account.cells:,} cells"
+    done = f"{_count(account.photographs, 'photograph')}, {_count(account.cells, 'cell')}"
     if account.unidentified:
         done += f", {account.unidentified:,} unidentified"
     if account.seconds >= 1 and account.photographs > 1:
@@ -188,6 +199,10 @@ def _tell(account: Account, passed: Passed, options: Options, predictor: Predict
     elif options.out is not None:
         say(f"Written: {options.out}")
     say(f"By {predictor.card.title}. {NOT_A_DEVICE}")
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}" + ("" if n == 1 else "s")
 
 
 def _say(text: str) -> None:

@@ -69,8 +69,8 @@ class Done:
         path = item.content if isinstance(item.content, Path) else Path(item.name.partition(MARK)[0])
         try:
             return path.stat().st_mtime_ns <= self._since_ns
-        except OSError:
-            return False
+        except OSError:  # not from a file
+            return True
 
     def used(self) -> list[NDArray[np.bool_]]:
         """Return, per part, which of its inputs were asked for again; the others are no longer wanted."""

@@ -130,7 +130,11 @@ class Csv(Text):
 
     def _lines(self, lines: Iterable[Sequence[Any]]) -> bytes:
         text = io.StringIO()
-        csv.writer(text, delimiter=self.delimiter, lineterminator="\n").writerows(lines)
+        plain = csv.writer(text, delimiter=self.delimiter, lineterminator="\n")
+        quoted = csv.writer(text, delimiter=self.delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for line in lines:
+            # Python's writer leaves a carriage return bare, and every reader takes it for the end of a row.
+            (quoted if any(isinstance(value, str) and "\r" in value for value in line) else plain).writerow(line)
         return text.getvalue().encode("utf-8")
 
 

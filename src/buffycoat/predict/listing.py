@@ -26,16 +26,23 @@ def is_photograph(name: str) -> bool:
 
 
 class PackedNames:
-    """Names, taken in any order and given back sorted."""
+    """Names, taken in any order and given back sorted by their bytes.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    piece
+        Names sorted at a time.
+    """
+
+    def __init__(self, piece: int = _PIECE) -> None:
+        self._piece = piece
         self._pieces: list[bytes] = []
         self._open: list[bytes] = []
 
     def add(self, name: str) -> None:
         """Take one more name."""
         self._open.append(os.fsencode(name))
-        if len(self._open) >= _PIECE:
+        if len(self._open) >= self._piece:
             self._close()
 
     def _close(self) -> None:

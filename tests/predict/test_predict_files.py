@@ -1,0 +1,343 @@
+"""What is written can be read back, whatever the names; what was interrupted can be gone on with."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import io
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from buffycoat.errors import DataError, OutputError, UsageError
+from buffycoat.predict.formats import format_of
+from buffycoat.predict.items import Item
+from buffycoat.predict.job import Account, to_file
+from buffycoat.predict.results import Framing, PhotographResult, Prediction
+from buffycoat.predict.rows import columns, rows, shown
+
+CLASSES = ("neutrophil", "smudge, cell")
+NAMES = ["a.jpg", "a,b.jpg", 'quo"te.jpg', "new\nline.jpg", "Лейкоцит.jpg", "=1+1.jpg", "tab\there.jpg", "cr\rlf.jpg"]
+CELL = Prediction(
+    number=1,
+    box=(1, 2, 30, 40),
+    label="unidentified",
+    best="neutrophil",
+    probability=0.6,
+    probabilities={"neutrophil": 0.6, "smudge, cell": 0.4},
+    conformal=CLASSES,
+    reason="uncertain",
+    unlikeness=1.25,
+    touches_border=True,
+)
+Read = Callable[[Path], list[dict[str, object]]]
+
+
+def answer(item: Item) -> PhotographResult:
+    """Two cells, one, none or a fault, by the length of the name."""
+    kind = len(item.name) % 4
+    cells = (CELL, replace(CELL, number=2, label="neutrophil", reason=None, conformal=()))[: 2 - kind]
+    framing: Framing = "cell" if kind < 2 else "none"
+    if kind == 3:
+        return PhotographResult(item.name, None, None, "truncated", (), "none")
+    return PhotographResult(item.name, 640, 480, None, cells, framing)
+
+
+def engine(items: Iterable[Item]) -> Iterator[PhotographResult]:
+    return map(answer, items)
+
+
+def items(names: Iterable[str]) -> Iterator[Item]:
+    return (Item(name, b"x") for name in names)
+
+
+def write(out: Path, names: Iterable[str], **options: object) -> Account:
+    return to_file(items(names), engine, out, classes=CLASSES, model="m@1", **options)  # type: ignore[arg-type]
+
+
+def _csv(path: Path) -> list[dict[str, object]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return [dict(row) for row in csv.DictReader(stream, delimiter="\t" if path.suffix == ".tsv" else ",")]
+
+
+def _json(path: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+
+
+READ: dict[str, Read] = {
+    ".csv": _csv,
+    ".tsv": _csv,
+    ".jsonl": _json,
+    ".parquet": lambda path: pl.read_parquet(path).to_dicts(),
+}
+
+
+@pytest.mark.parametrize("ending", READ)
+def test_every_input_has_its_rows_whatever_it_is_called(tmp_path: Path, ending: str) -> None:
+    out = tmp_path / f"o{ending}"
+    account = write(out, NAMES)
+    found = READ[ending](out)
+    expected = [(row["image"], row.get("cell")) for name in NAMES for row in rows(answer(Item(name, b"")), "m@1")]
+    assert [
+        (row["image"], int(str(row["cell"])) if row["cell"] not in ("", None) else None) for row in found
+    ] == expected
+    assert account.photographs == len(NAMES)
+    assert account.failed == sum(len(name) % 4 == 3 for name in NAMES)
+    assert {row["model"] for row in found} == {"m@1"}
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+def test_a_cell_reads_the_same_in_every_format(tmp_path: Path) -> None:
+    for ending in READ:
+        write(tmp_path / f"o{ending}", ["abcd"])
+    table = pl.read_csv(tmp_path / "o.csv")
+    assert tuple(table.columns) == columns(CLASSES)
+    row = table.row(0, named=True)
+    assert (row["x0"], row["y0"], row["x1"], row["y1"]) == (1, 2, 30, 40)
+    assert (row["class"], row["best"], row["reason"], row["p_smudge, cell"]) == (
+        *("unidentified", "neutrophil", "uncertain"),
+        0.4,
+    )
+    assert row["conformal_set"] == "neutrophil|smudge, cell"
+    assert row["touches_border"] is True
+    document = _json(tmp_path / "o.jsonl")[0]
+    assert document["box"] == [1, 2, 30, 40]
+    assert document["probabilities"] == {"neutrophil": 0.6, "smudge, cell": 0.4}
+    typed = pl.read_parquet(tmp_path / "o.parquet")
+    assert typed["conformal_set"].to_list() == [list(CLASSES), []]
+    assert typed["cell"].dtype == pl.Int32
+    assert table.height == typed.height == 2
+
+
+def test_a_name_that_is_no_text_is_shown_by_its_bytes() -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    assert shown(name) == "caf\\xe9.jpg"
+    ((row,),) = [list(rows(PhotographResult(name, None, None, "missing", (), "none"), "m"))]
+    format_of(Path("o.csv"), CLASSES).encode([row]).decode("utf-8")
+
+
+def test_the_plain_table_keeps_one_line_a_cell(tmp_path: Path) -> None:
+    write(tmp_path / "o.txt", NAMES)
+    lines = (tmp_path / "o.txt").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 2 + sum(len(list(rows(answer(Item(name, b"")), "m"))) for name in NAMES)
+    assert any("new\\nline.jpg" in line for line in lines)
+
+
+def test_an_unknown_ending_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"\.xlsx"):
+        write(tmp_path / "o.xlsx", NAMES)
+
+
+class BrokenError(Exception):
+    """Something that ends a run from outside."""
+
+
+def _breaking(names: list[str], after: int) -> Iterator[Item]:
+    for place, name in enumerate(names):
+        if place == after:
+            raise BrokenError
+        yield Item(name, b"x")
+
+
+@pytest.mark.parametrize("ending", [*READ, ".txt"])
+@pytest.mark.parametrize("after", [0, 21])
+def test_a_run_that_was_interrupted_ends_as_if_it_had_not_been(tmp_path: Path, ending: str, after: int) -> None:
+    names = [f"{'n' * (place % 5)}{place}" for place in range(24)]
+    whole, out = tmp_path / f"whole{ending}", tmp_path / f"o{ending}"
+    write(whole, names)
+    ticks = iter(range(0, 100_000, 2))  # a part every fifth photograph
+    with pytest.raises(BrokenError):
+        to_file(_breaking(names, after), engine, out, classes=CLASSES, model="m@1", clock=lambda: next(ticks))
+    assert not out.exists()
+    with pytest.raises(OutputError, match="unfinished") as caught:
+        write(out, names)
+    assert "--resume" in str(caught.value.hint)
+    account = write(out, names, resume=True)
+    good = [name for name in names[:after] if len(name) % 4 != 3]
+    assert account.skipped == len(good)  # those that failed are tried again
+    assert sorted(_content(out)) == sorted(_content(whole))
+    assert not list(tmp_path.glob("*.parts"))
+
+
+def _content(path: Path) -> list[str]:
+    return [str(row) for row in READ[path.suffix](path)] if path.suffix in READ else path.read_text().splitlines()
+
+
+def test_the_order_holds_where_nothing_failed(tmp_path: Path) -> None:
+    names = [f"{place:04d}" for place in range(60)]
+    with pytest.raises(BrokenError):
+        to_file(_breaking(names, 30), engine, tmp_path / "o.csv", classes=CLASSES, model="m@1")
+    write(tmp_path / "o.csv", names, resume=True)
+    write(tmp_path / "w.csv", names)
+    assert (tmp_path / "o.csv").read_bytes() == (tmp_path / "w.csv").read_bytes()
+
+
+@pytest.mark.parametrize("ending", READ)
+def test_a_finished_file_is_added_to(tmp_path: Path, ending: str) -> None:
+    out = tmp_path / f"o{ending}"
+    write(out, ["abcd", "efgh"])
+    account = write(out, ["efgh", "abcd", "ijkl"], resume=True)
+    assert (account.skipped, account.photographs) == (2, 1)
+    assert [str(row["image"]) for row in READ[ending](out)] == [name for name in ("abcd", "efgh", "ijkl") for _ in "12"]
+    dropped = write(out, ["ijkl"], resume=True)  # what is no longer asked for is no longer in the file
+    assert dropped.skipped == 1
+    assert {row["image"] for row in READ[ending](out)} == {"ijkl"}
+    with pytest.raises(DataError, match=r"m@1, this run is by m@2"):
+        to_file(items(["abcd"]), engine, out, classes=CLASSES, model="m@2", resume=True)
+    with pytest.raises(DataError, match="other columns" if ending != ".jsonl" else "m@1"):
+        to_file(items(["abcd"]), engine, out, classes=("a", "b"), model="m@3", resume=True)
+    assert {row["image"] for row in READ[ending](out)} == {"ijkl"}
+    assert not list(tmp_path.glob("*.parts"))
+
+
+def test_a_file_that_changed_since_is_looked_at_again(tmp_path: Path) -> None:
+    names = [tmp_path / f"{place}.jpg" for place in range(4)]
+    for path in names:
+        path.write_bytes(b"x")
+
+    def files() -> Iterator[Item]:
+        return (Item(str(path), path) for path in names)
+
+    def broken() -> Iterator[Item]:
+        yield from files()
+        raise BrokenError
+
+    out = tmp_path / "o.csv"
+    with pytest.raises(BrokenError):
+        to_file(broken(), engine, out, classes=CLASSES, model="m@1")
+    names[2].write_bytes(b"other")
+    failed = sum(answer(item).error is not None for item in files())
+    account = to_file(files(), engine, out, classes=CLASSES, model="m@1", resume=True)
+    assert account.photographs == (1 if failed == 0 else 4)
+    expected = [row["image"] for item in files() for row in rows(answer(item), "m@1")]
+    assert sorted(str(row["image"]) for row in _csv(out)) == sorted(str(image) for image in expected)
+    os.utime(names[1], ns=(2**62, 2**62))  # newer than the finished file
+    account = to_file(files(), engine, out, classes=CLASSES, model="m@1", resume=True)
+    assert account.photographs == (1 if failed == 0 else 4)
+
+
+def test_duplicates_keep_their_rows_and_are_told(tmp_path: Path) -> None:
+    out = tmp_path / "o.csv"
+    account = write(out, ["abcd", "efgh", "abcd", "abcd"])
+    assert account.repeated == 2
+    assert [row["image"] for row in _csv(out)] == [name for name in ("abcd", "efgh", "abcd", "abcd") for _ in "12"]
+    account = write(out, ["abcd", "efgh", "abcd", "abcd", "abcd"], resume=True)
+    assert (account.skipped, account.photographs) == (4, 1)
+
+
+def test_damaged_parts_are_done_again(tmp_path: Path) -> None:
+    names = [f"{place:04d}" for place in range(40)]
+    out = tmp_path / "o.csv"
+    ticks = iter(range(0, 100_000, 2))
+    with pytest.raises(BrokenError):
+        to_file(_breaking(names, 39), engine, out, classes=CLASSES, model="m@1", clock=lambda: next(ticks))
+    parts = sorted((tmp_path / "o.csv.parts").glob("*.csv"))
+    parts[1].write_bytes(parts[1].read_bytes()[:-9])
+    ledgers = sorted((tmp_path / "o.csv.parts").glob("*.ledger"))
+    ledgers[2].write_bytes(b"{}")
+    ledgers[3].unlink()
+    account = write(out, names, resume=True)
+    assert 0 < account.photographs < 40
+    assert sorted({str(row["image"]) for row in _csv(out)}) == names
+
+
+def test_settings_that_change_answers_are_not_mixed(tmp_path: Path) -> None:
+    out = tmp_path / "o.csv"
+    with pytest.raises(BrokenError):
+        to_file(_breaking(["abcd", "efgh"], 1), engine, out, classes=CLASSES, model="m@1")
+    with pytest.raises(DataError, match=r"model 'm@1', now 'm@2\+4 views'") as caught:
+        to_file(items(["abcd"]), engine, out, classes=CLASSES, model="m@2+4 views", resume=True)
+    assert "--overwrite" in str(caught.value.hint)
+    to_file(items(["abcd"]), engine, out, classes=CLASSES, model="m@2", overwrite=True)
+    assert {row["model"] for row in _csv(out)} == {"m@2"}
+
+
+def test_stopping_keeps_what_is_finished(tmp_path: Path) -> None:
+    out, stop = tmp_path / "o.csv", threading.Event()
+
+    def stopping(wanted: Iterable[Item]) -> Iterator[PhotographResult]:
+        for place, item in enumerate(wanted):
+            yield answer(item)
+            if place == 4:
+                stop.set()
+                return
+
+    names = [f"{place:04d}" for place in range(10)]
+    account = to_file(items(names), stopping, out, classes=CLASSES, model="m@1", stop=stop)
+    assert account.stopped
+    assert account.photographs == 5
+    assert not out.exists()
+    account = write(out, names, resume=True)
+    assert (account.skipped, account.photographs, account.stopped) == (5, 5, False)
+
+
+def test_a_full_disk_loses_nothing_finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{place:04d}" for place in range(40)]
+    out = tmp_path / "o.csv"
+    ticks = iter(range(0, 100_000, 4))
+    real, calls = os.fsync, [0]
+
+    def full(descriptor: int) -> None:
+        calls[0] += 1
+        if calls[0] > 9:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr("buffycoat.predict.parts.os.fsync", full)
+    with pytest.raises(OutputError, match="disk is full") as caught:
+        to_file(items(names), engine, out, classes=CLASSES, model="m@1", clock=lambda: next(ticks))
+    assert "goes on from here" in str(caught.value.hint)
+    assert not list(tmp_path.rglob("*.tmp"))
+    monkeypatch.undo()
+    account = write(out, names, resume=True)
+    assert account.skipped > 0
+    assert account.skipped + account.photographs == 40
+    assert sorted({str(row["image"]) for row in _csv(out)}) == names
+
+
+def test_a_disk_that_fills_while_joining_keeps_the_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "o.csv"
+    out.write_text("earlier\n")
+
+    def full(source: io.BufferedReader, target: object, length: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("buffycoat.predict.formats.shutil.copyfileobj", full)
+    with pytest.raises(OutputError, match="disk is full"):
+        write(out, ["abcd"])
+    monkeypatch.undo()
+    assert out.read_text() == "earlier\n"
+    assert (tmp_path / "o.csv.parts").is_dir()
+    (tmp_path / "o.csv").unlink()
+    assert write(out, ["abcd"], resume=True).skipped == 1
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    out = tmp_path / "o.csv"
+
+    def second(wanted: Iterable[Item]) -> Iterator[PhotographResult]:
+        with pytest.raises(OutputError, match="another process"):
+            write(out, ["abcd"])
+        return engine(wanted)
+
+    to_file(items(["abcd"]), second, out, classes=CLASSES, model="m@1")
+    assert len(_csv(out)) == 2
+
+
+def test_nothing_to_look_at_is_an_empty_table(tmp_path: Path) -> None:
+    for ending in (*READ, ".txt"):
+        write(tmp_path / f"o{ending}", [])
+    assert pl.read_parquet(tmp_path / "o.parquet").columns == list(columns(CLASSES))
+    assert (tmp_path / "o.csv").read_text().splitlines() == [next(csv_line(columns(CLASSES)))]
+
+
+def csv_line(values: tuple[str, ...]) -> Iterator[str]:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="").writerow(values)
+    yield text.getvalue()

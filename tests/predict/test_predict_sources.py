@@ -1,0 +1,138 @@
+"""What is asked for is what is looked at: every mention once, in order, and nothing is passed over in silence."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from buffycoat.errors import DataError, UsageError
+from buffycoat.predict.listing import PackedNames
+from buffycoat.predict.sources import Passed, check, walk
+
+STRANGE = (
+    "a,b.jpg",
+    'quo"te.jpg',
+    "new\nline.jpg",
+    "Лейкоцит.jpg",
+    "細胞 1.png",
+    " blank .jpg",
+    "[1].jpg",
+    "-.jpg",
+    "x;y.jpg",
+)
+
+
+def _names(*given_: object, **options: object) -> list[tuple[str, str | None]]:
+    return [(item.name, item.error) for item in walk([str(one) for one in given_], **options)]  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "slides"
+    for name in (
+        *STRANGE,
+        "b/2.JPG",
+        "b/10.tif",
+        "b/c/1.webp",
+        "b/notes.txt",
+        ".hidden.jpg",
+        "__MACOSX/x.jpg",
+        "z.dcm",
+    ):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return root
+
+
+def test_a_folder_gives_every_photograph_below_it_sorted_and_counts_the_rest(folder: Path) -> None:
+    passed = Passed()
+    found = [name.removeprefix(f"{folder}/") for name, error in _names(folder, passed=passed) if error is None]
+    assert found == [*sorted((*STRANGE, "z.dcm"), key=os.fsencode), "b/10.tif", "b/2.JPG", "b/c/1.webp"]
+    assert passed.others == 1
+
+
+def test_every_mention_counts_in_the_order_given(folder: Path) -> None:
+    first, second = folder / "b" / "2.JPG", folder / "z.dcm"
+    assert _names(second, first, second) == [(str(second), None), (str(first), None), (str(second), None)]
+
+
+def test_a_name_that_exists_is_no_pattern(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    assert _names("[1].jpg") == [("[1].jpg", None)]
+    assert [name for name, _ in _names("b/*")] == ["b/10.tif", "b/2.JPG", "b/c/1.webp", "b/notes.txt"]
+    assert [name for name, _ in _names("**/*.JPG")] == ["b/2.JPG"]
+    assert _names("nothing*.png") == [("nothing*.png", "no photograph in it")]
+
+
+def test_a_list_of_names_with_lines_or_zeros(folder: Path) -> None:
+    lines = f"{folder}/b/2.JPG\r\n\n{folder}/z.dcm".encode()
+    assert [name for name, _ in _names("-", stdin=io.BytesIO(lines))] == [f"{folder}/b/2.JPG", f"{folder}/z.dcm"]
+    zeros = b"\0".join(os.fsencode(folder / name) for name in STRANGE)
+    found = _names("-", stdin=io.BytesIO(zeros), zeros=True)
+    assert found == [(str(folder / name), None) for name in STRANGE]
+
+
+def test_an_empty_list_and_an_empty_folder_are_not_success(tmp_path: Path) -> None:
+    passed = Passed()
+    assert _names("-", stdin=io.BytesIO(b"\n\n"), passed=passed) == []
+    assert passed.empty == ["the list on standard input"]
+    (tmp_path / "empty").mkdir()
+    assert _names(tmp_path / "empty") == [(str(tmp_path / "empty"), "no photograph in it")]
+    with pytest.raises(UsageError, match="Nothing to look at"):
+        check([])
+    with pytest.raises(UsageError, match="once"):
+        check(["-", "a.jpg", "-"])
+
+
+def test_a_list_that_is_no_list_is_refused() -> None:
+    with pytest.raises(DataError, match="one name a line"):
+        _names("-", stdin=io.BytesIO(bytes(range(1, 10)) * 30_000))
+
+
+def test_names_that_are_no_text_come_through(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.jpg")
+    (tmp_path / name).write_bytes(b"x")
+    assert _names(tmp_path) == [(str(tmp_path / name), None)]
+    listed = io.BytesIO(os.fsencode(tmp_path / name))
+    assert _names("-", stdin=listed) == [(str(tmp_path / name), None)]
+
+
+def test_missing_names_are_faults_with_their_neighbour(folder: Path) -> None:
+    ((name, error),) = _names(folder / "b" / "3.JPG")
+    assert name.endswith("3.JPG")
+    assert error == "missing (did you mean '2.JPG'?)"
+    assert _names("a\0b.jpg")[0][1] == "a name with a zero character"
+    assert _names("x" * 5000)[0][1] is not None
+
+
+def test_links_round_in_a_circle_end(folder: Path) -> None:
+    (folder / "b" / "up").symlink_to(folder)
+    (folder / "b" / "self").symlink_to("self")
+    (folder / "b" / "gone.jpg").symlink_to("nowhere")
+    names = [name for name, _ in _names(folder)]
+    assert len(names) == len(set(names)) == len(STRANGE) + 5
+    assert str(folder / "b" / "gone.jpg") in names  # it fails when it is opened, under its own name
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="an administrator may read anything")
+def test_a_closed_folder_is_a_fault(folder: Path) -> None:
+    (folder / "b").chmod(0)
+    try:
+        assert (str(folder / "b"), "the folder cannot be read (Permission denied)") in _names(folder)
+    finally:
+        (folder / "b").chmod(0o755)
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1)))
+def test_packed_names_are_the_names_sorted(names: list[str]) -> None:
+    packed = PackedNames(piece=7)
+    for name in names:
+        packed.add(name)
+    assert list(packed) == [os.fsdecode(name) for name in sorted(map(os.fsencode, names))]
+    assert list(packed) == list(packed)
