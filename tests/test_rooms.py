@@ -14,7 +14,7 @@ KNOWN_TO_ALL = ("__init__", "errors", "files", "settings", "taxonomy", "records"
 ROOMS = (
     *("imaging", "synth", "data", "explore", "clean", "split", "audit", "morphology"),
     *("networks", "train", "evaluate", "labels", "bundle", "predict", "report", "differential"),
-    *("doctor", "study", "cli", "__main__"),
+    *("doctor", "study", "review", "cli", "__main__"),
 )
 HEAVY_ROOMS = {"networks", "train", "doctor"}
 """Rooms that may name PyTorch; the doctor only to ask it for a graphics card."""

@@ -1,0 +1,474 @@
+"""What the desk answers, to pages and to programs alike."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from buffycoat.records.documents import Estimate
+
+Role = Literal["reader", "reviewer", "administrator"]
+SlideState = Literal["empty", "analysing", "to_review", "signed"]
+ReadingState = Literal["open", "amending", "signed"]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=2000)]
+RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+Sequence = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Pixel = Annotated[int, Field(ge=-(2**20), le=2**20)]
+BoxPx = tuple[Pixel, Pixel, Pixel, Pixel]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def moment(microseconds: int) -> datetime:
+    """Return a stored time."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+class Answer(BaseModel):
+    """A document that is answered; never changed once made."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Request(BaseModel):
+    """A document that is asked with; what is unknown in it is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Person(Answer):
+    """Who is asking."""
+
+    id: str
+    login: str
+    name: str
+    role: Role
+    local: bool = False  # at a desk without accounts
+
+    @property
+    def may_review(self) -> bool:
+        """Whether the person may upload, move and sign."""
+        return self.role in {"reviewer", "administrator"}
+
+    @property
+    def may_administer(self) -> bool:
+        """Whether the person may keep accounts."""
+        return self.role == "administrator"
+
+
+class Label(Answer):
+    """A name a person can give to a cell."""
+
+    name: str
+    title: str
+    letter: str
+    colour: str
+    counted: bool
+
+
+class ReadingBrief(Answer):
+    """A reading in a list; figures only for those who may see it."""
+
+    id: str
+    number: int
+    state: ReadingState
+    reader: str
+    mine: bool
+    visible: bool
+    seen: int | None
+    cells: int | None
+    signed_at: datetime | None
+
+
+class SlideRow(Answer):
+    """A slide in the list."""
+
+    id: str
+    name: str
+    note: str
+    state: SlideState
+    created_at: datetime
+    created_by: str
+    readings_wanted: int
+    fields: int
+    fields_done: int
+    fields_failed: int
+    cells: int
+    unidentified: int
+    readings: tuple[ReadingBrief, ...]
+    reviewer: str
+    signed_at: datetime | None
+    may_open: bool
+    blinded: bool
+
+
+class SlideList(Answer):
+    """A page of slides."""
+
+    slides: tuple[SlideRow, ...]
+    total: int
+    limit: int
+    offset: int
+    states: dict[SlideState, int]
+    reviewers: tuple[str, ...]
+
+
+class FieldView(Answer):
+    """A photograph of a slide."""
+
+    id: str
+    number: int
+    name: str
+    state: Literal["queued", "analysed", "failed"]
+    reason: str | None
+    width: int
+    height: int
+    cells: int
+    image_url: str
+    attempts: int
+
+
+class CellView(Answer):
+    """A cell on the desk."""
+
+    id: str
+    field_id: str
+    number: int
+    box: tuple[int, int, int, int]
+    origin: Literal["program", "person"]
+    label: str
+    program_label: str
+    best: str | None
+    probability: float | None
+    probabilities: dict[str, float]
+    conformal: tuple[str, ...]
+    reason: str | None
+    unlikeness: float | None
+    touches_border: bool
+    seen: bool
+    deleted: bool
+    doubt: float
+    changed: int
+    crop_url: str
+
+
+class SignatureView(Answer):
+    """A signature."""
+
+    name: str
+    at: datetime
+    meaning: str
+    event_hash: str
+
+
+class AmendmentView(Answer):
+    """Why a signed reading was opened again."""
+
+    reason: str
+    by: str
+    at: datetime
+
+
+class ReadingView(Answer):
+    """A reading."""
+
+    id: str
+    slide_id: str
+    number: int
+    state: ReadingState
+    reader: str
+    mine: bool
+    sequence: int
+    can_edit: bool
+    seen: int
+    cells: int
+    signatures: tuple[SignatureView, ...]
+    amendments: tuple[AmendmentView, ...]
+    can_sign: bool
+    why_not: tuple[str, ...]
+
+
+class DiffRow(Answer):
+    """One type in the differential beside the desk."""
+
+    label: str
+    title: str
+    colour: str
+    count: int
+    percent: float | None
+    low: float | None
+    high: float | None
+    program_count: int
+    program_percent: float | None
+    flag: str | None
+
+
+class DifferentialView(Answer):
+    """The differential beside the desk: person against program."""
+
+    rows: tuple[DiffRow, ...]
+    denominator: int
+    unidentified: int
+    artefacts: int
+    cells: int
+    seen: int
+    changed: int
+    program_denominator: int
+    program_unidentified: int
+    warnings: tuple[str, ...]
+    status: Literal["preliminary", "final"]
+
+
+class DeskView(Answer):
+    """All of a desk."""
+
+    slide: SlideRow
+    reading: ReadingView | None
+    labels: tuple[Label, ...]
+    fields: tuple[FieldView, ...]
+    cells: tuple[CellView, ...]
+    differential: DifferentialView
+    undo: str | None
+    redo: str | None
+
+
+class Move(Request):
+    """One action of a reader."""
+
+    action: Literal["move", "see", "unsee", "delete", "restore", "draw", "undo", "redo"]
+    request_id: RequestId
+    sequence: Sequence
+    cells: Annotated[tuple[Annotated[str, Field(max_length=96)], ...], Field(max_length=20_000)] = ()
+    label: Annotated[str, Field(max_length=100)] | None = None
+    field_id: Annotated[str, Field(max_length=64)] | None = None
+    box: BoxPx | None = None
+    with_differential: bool = True
+
+
+class MoveResult(Answer):
+    """What an action changed."""
+
+    sequence: int
+    event_id: int
+    repeated: bool
+    cells: tuple[CellView, ...]
+    differential: DifferentialView | None
+    undo: str | None
+    redo: str | None
+    seen: int
+    total: int
+
+
+class OpenReading(Request):
+    """Ask to read a slide."""
+
+    number: Literal[1, 2] | None = None
+    reader_name: Name | None = None
+
+
+class SignRequest(Request):
+    """Sign a reading."""
+
+    name: Name
+    password: Annotated[str, Field(max_length=1000)] | None = None
+    sequence: Sequence
+    request_id: RequestId
+    meaning: Name = "reviewed and released"
+
+
+class AmendRequest(Request):
+    """Open a signed reading again."""
+
+    reason: Reason
+    request_id: RequestId | None = None
+
+
+class NewSlide(Request):
+    """Make a slide."""
+
+    name: Name
+    note: Annotated[str, Field(max_length=10_000)] = ""
+    readings_wanted: Literal[1, 2] = 1
+
+
+class SlideChange(Request):
+    """Change a slide; what is null stays."""
+
+    name: Name | None = None
+    note: Annotated[str, Field(max_length=10_000)] | None = None
+    readings_wanted: Literal[1, 2] | None = None
+
+
+class Refusal(Answer):
+    """A file that was not taken, and why."""
+
+    name: str
+    reason: str
+
+
+class UploadResult(Answer):
+    """What became of the files of an upload."""
+
+    added: tuple[FieldView, ...]
+    skipped: tuple[Refusal, ...]
+    refused: tuple[Refusal, ...]
+
+
+class Progress(Answer):
+    """How far a slide is analysed."""
+
+    state: SlideState
+    fields: int
+    done: int
+    failed: int
+    cells: int
+
+
+class Disagreement(Answer):
+    """A cell that two readers name differently."""
+
+    cell_id: str
+    first: str
+    second: str
+
+
+class AgreementView(Answer):
+    """Two readers of one slide."""
+
+    ready: bool
+    why_not: str | None
+    labels: tuple[str, ...] = ()
+    matrix: tuple[tuple[int, ...], ...] = ()
+    n: int = 0
+    agreed: int = 0
+    percent_agreement: Estimate | None = None
+    kappa: Estimate | None = None
+    only_first: int = 0
+    only_second: int = 0
+    readers: tuple[str, ...] = ()
+    cells: tuple[Disagreement, ...] = ()
+
+
+class Period(Answer):
+    """Accuracy of the program in one stretch of time."""
+
+    start: datetime
+    end: datetime
+    n: int
+    right: int
+    unidentified: int
+    accuracy: Estimate
+
+
+class ClassAccuracy(Answer):
+    """How one class fared against the reviewers."""
+
+    label: str
+    title: str
+    support: int
+    sensitivity: Estimate
+    precision: Estimate
+
+
+class Drift(Answer):
+    """Whether the program does worse than it did, or than its card says."""
+
+    warning: bool
+    sentence: str
+    baseline: Estimate | None
+    recent: Estimate | None
+    p_value: float | None
+
+
+class AccuracyView(Answer):
+    """The program against the reviewers, signed readings only."""
+
+    periods: tuple[Period, ...]
+    overall: Estimate
+    unidentified: Estimate
+    classes: tuple[ClassAccuracy, ...]
+    labels: tuple[str, ...]
+    matrix: tuple[tuple[int, ...], ...]  # rows: reviewers, columns: program
+    expected: Estimate | None
+    drift: Drift
+    bundles: tuple[str, ...]
+    slides: int
+    cells: int
+    missed: int  # cells drawn by reviewers that the program had not found
+    false_cells: int  # boxes of the program that reviewers deleted or called artefacts
+
+
+class HistoryEvent(Answer):
+    """A line of the log in words."""
+
+    id: int
+    at: datetime
+    actor: str
+    kind: str
+    words: str
+    slide_id: str | None
+    reading_id: str | None
+    hash: str
+
+
+class HistoryPage(Answer):
+    """Lines of the log, newest first."""
+
+    events: tuple[HistoryEvent, ...]
+    next_before: int | None
+
+
+class AccountView(Answer):
+    """An account, without its password."""
+
+    id: str
+    login: str
+    name: str
+    role: Role
+    active: bool
+    created_at: datetime
+
+
+class TokenView(Answer):
+    """A token, without its text."""
+
+    id: str
+    name: str
+    owner: str
+    created_at: datetime
+    used_at: datetime | None
+
+
+class NewToken(TokenView):
+    """A token just made: its text is shown this once."""
+
+    token: str
+
+
+class PredictedCell(Answer):
+    """A cell of a photograph that was not kept."""
+
+    number: int
+    box: tuple[int, int, int, int]
+    label: str
+    best: str
+    probability: float
+    probabilities: dict[str, float]
+    conformal: tuple[str, ...]
+    reason: str | None
+    unlikeness: float
+    touches_border: bool
+
+
+class PredictAnswer(Answer):
+    """What the program says of one photograph."""
+
+    width: int
+    height: int
+    framing: str
+    cells: tuple[PredictedCell, ...]
+    bundle: str
+    notice: str = "Research software, not a medical device."

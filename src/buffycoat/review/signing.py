@@ -1,0 +1,97 @@
+"""Signing a reading, and opening a signed one again."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from sqlalchemy import select
+
+from buffycoat.review import accounts, log, readings, slides, views
+from buffycoat.review.desk import Desk
+from buffycoat.review.documents import Person, ReadingView, SignRequest
+from buffycoat.review.faults import Conflict, Forbidden, Refused
+from buffycoat.review.schema import Event
+from buffycoat.review.seals import note_seal
+
+
+def sign(desk: Desk, who: Person, reading_id: str, asked: SignRequest) -> ReadingView:
+    """Sign a reading: every cell was seen, and nothing changed since the signer looked.
+
+    The log keeps the name, what the signature means, the counts, and a hash of every cell's label.
+
+    Raises
+    ------
+    Forbidden
+        The reading is somebody else's, or the password is wrong.
+    Conflict
+        Something stands between the reading and its signature.
+    """
+    slides.need_reviewer(who)
+    accounts.confirm(desk, who, asked.password)
+    with desk.database.write() as session:
+        opened = readings.load(session, who, reading_id)
+        earlier = session.scalars(select(Event).where(Event.request_id == asked.request_id)).first()
+        if earlier is not None:
+            if earlier.reading_id != reading_id or earlier.kind != "reading.signed":
+                raise Refused("This request_id was used for something else.")
+            return readings.reading_view(session, opened, who)
+        if not views.is_mine(opened.reading, who):
+            raise Forbidden(f"This is the reading of {opened.reading.reader}.")
+        why = readings.why_not_sign(opened, views.counts_of(session, [opened.slide.id])[opened.slide.id], who)
+        if why:
+            raise Conflict(" ".join(why), title="Not to be signed yet")
+        if asked.sequence != opened.reading.sequence:
+            raise Conflict("The reading was changed in another window; look at it again before you sign.")
+        cells = views.cells_of(session, opened.slide.id, reading_id)
+        event = log.append(
+            session,
+            "reading.signed",
+            slides.actor(who),
+            {"name": asked.name, "meaning": asked.meaning, **_content(cells)},
+            slide_id=opened.slide.id,
+            reading_id=reading_id,
+            sequence=opened.reading.sequence + 1,
+            request_id=asked.request_id,
+        )
+        seal = (event.id, event.hash)
+        answer = readings.reading_view(session, readings.load(session, who, reading_id), who)
+    note_seal(desk.settings.folder, *seal)
+    return answer
+
+
+def amend(desk: Desk, who: Person, reading_id: str, reason: str, request_id: str | None = None) -> ReadingView:
+    """Open a signed reading again, for a reason that the log and the report keep."""
+    slides.need_reviewer(who)
+    with desk.database.write() as session:
+        opened = readings.load(session, who, reading_id)
+        if request_id is not None:
+            earlier = session.scalars(select(Event).where(Event.request_id == request_id)).first()
+            if earlier is not None:
+                if earlier.reading_id != reading_id or earlier.kind != "reading.amended":
+                    raise Refused("This request_id was used for something else.")
+                return readings.reading_view(session, opened, who)
+        if not views.is_mine(opened.reading, who) and not who.may_administer:
+            raise Forbidden(f"Only {opened.reading.reader} or an administrator can amend this reading.")
+        if opened.reading.state != "signed":
+            raise Conflict("Only a signed reading can be amended.", title="Not signed")
+        log.append(
+            session,
+            "reading.amended",
+            slides.actor(who),
+            {"reason": reason},
+            slide_id=opened.slide.id,
+            reading_id=reading_id,
+            sequence=opened.reading.sequence + 1,
+            request_id=request_id,
+        )
+        return readings.reading_view(session, readings.load(session, who, reading_id), who)
+
+
+def _content(cells: tuple[Any, ...]) -> dict[str, Any]:
+    """Return counts and a hash of what is signed: every box that counts, with its label."""
+    alive = sorted((cell.id, cell.label) for cell in cells if not cell.deleted)
+    counts: dict[str, int] = {}
+    for _, label in alive:
+        counts[label] = counts.get(label, 0) + 1
+    return {"counts": counts, "cells_sha256": hashlib.sha256(log.canonical(alive).encode()).hexdigest()}
