@@ -45,7 +45,8 @@ def _few(made: Differential) -> Iterator[Caution]:
         limits = widest.percent.interval
         yield Caution(
             code="few-cells",
-            sentence=f"Only {cells(made.denominator)} were named, fewer than {FEW}: the limits are wide "
+            sentence=f"Only {cells(made.denominator)} {'was' if made.denominator == 1 else 'were'} named, fewer than "
+            f"{FEW}: the limits are wide "
             f"({widest.name}s {limits.low:.0f} to {limits.high:.0f} %).",
         )
 
@@ -92,8 +93,8 @@ def _classifier(made: Differential) -> Iterator[Caution]:
 
 
 def _photographs(made: Differential, known: Circumstances) -> Iterator[Caution]:
-    if made.faults:
-        n = len(made.faults)
+    n = len(made.faults) - known.copies
+    if n > 0:
         yield Caution(
             code="unreadable",
             sentence=f"{n} {'photograph' if n == 1 else 'photographs'} could not be used; the cells there are missing.",

@@ -42,10 +42,16 @@ def range_text(flag: Flag) -> str:
 
 
 def flag_text(flag: Flag) -> str:
-    """Return a flag in words: ``"high"``, ``"high, within counting error"``, or nothing where inside the range."""
+    """Return a flag in a word: ``"high"``; ``"perhaps high"`` where the limits reach into the range; else nothing."""
     if flag.level == "within":
         return ""
-    return flag.level if flag.beyond_counting_error else f"{flag.level}, within counting error"
+    return flag.level if flag.beyond_counting_error else f"perhaps {flag.level}"
+
+
+def perhaps(made: Differential) -> str:
+    """Return what "perhaps" means, where a flag says it."""
+    doubted = any(flag.level != "within" and not flag.beyond_counting_error for row in made.types for flag in row.flags)
+    return "Perhaps: the limits reach into the reference range." if doubted else ""
 
 
 def state(made: Differential) -> str:

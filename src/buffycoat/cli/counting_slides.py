@@ -1,0 +1,170 @@
+"""Conducting ``buffycoat differential``: photographs or counts in, counts out in every format asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from buffycoat.cli.console import counting, remarks, results
+from buffycoat.differential import write
+from buffycoat.differential.against import Other, with_comparison
+from buffycoat.differential.from_slides import differential_of
+from buffycoat.differential.hl7 import Processing
+from buffycoat.differential.ranges import read_ranges
+from buffycoat.differential.slides import Slide, read_slides
+from buffycoat.errors import UsageError
+from buffycoat.predict.predictor import Predictor
+from buffycoat.predict.sources import check, walk
+
+if TYPE_CHECKING:
+    from buffycoat.differential.gallery import GalleryCell
+    from buffycoat.records.differential import Differential
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asked for; see ``buffycoat differential --help``."""
+
+    fields: list[str]
+    bundle: Path | None
+    out: list[Path]
+    form: str | None
+    slide: str | None
+    specimen: str | None
+    subject: str | None
+    wbc: float | None
+    ranges: str | None
+    against: Path | None
+    against_name: str | None
+    level: float
+    views: int
+    max_pixels: int
+    threads: int | None
+    null: bool
+    processing: str
+    quiet: bool
+
+
+def run_differential(options: Options) -> int:
+    """Do what was asked for; return how many photographs could not be read."""
+    _check(options)
+    formats = [write.format_of(path, options.form) for path in options.out]
+    printed = write.format_of(Path(), options.form) if options.form is not None and not options.out else "table"
+    other = None if options.against is None else Other(options.against, options.against_name)
+    gallery: dict[str, Sequence[GalleryCell]] = {}
+    unread = 0
+    if all(name.lower().endswith(".json") for name in options.fields):
+        counts = _read(options, other)
+    else:
+        pictures = "html" in {*formats, printed}
+        slides, predictor = _look(options, pictures=pictures)
+        counts = [_count(slide, predictor, options, other) for slide in slides]
+        gallery = {slide.name: slide.cells for slide in slides} if pictures else {}
+        unread = sum(slide.unread for slide in slides)
+    processing: Processing = options.processing  # type: ignore[assignment]
+    for path, name in zip(options.out, formats, strict=True):
+        write.write(counts, path, name, gallery=gallery, processing=processing)
+    if printed != "table":
+        sys.stdout.write(write.text_of(counts, printed, gallery=gallery, processing=processing))
+    elif not (options.quiet and options.out):
+        _show(counts)
+    if not options.quiet:
+        for path in options.out:
+            remarks().print(f"Written: {path}", markup=False, soft_wrap=True)
+    return unread
+
+
+def _check(options: Options) -> None:
+    if not options.fields:
+        raise UsageError(
+            "No fields were given.", hint="Give photographs, or a folder of them: buffycoat differential DIR"
+        )
+    check(options.fields)
+    if options.views not in (1, 4):
+        raise UsageError(f"--views is 1 or 4, not {options.views}.")
+    if not 0.5 <= options.level < 1:
+        raise UsageError(f"--level must be at least 50 and below 100 %, not {100 * options.level:g}.")
+    if options.max_pixels < 1:
+        raise UsageError(f"--max-pixels must be at least 1, not {options.max_pixels}.")
+    if options.processing not in get_args(Processing):
+        raise UsageError(f"--hl7-processing is T, D or P, not {options.processing!r}.")
+    if "-" in options.fields and sys.stdin.isatty():
+        raise UsageError("- reads a list of names from standard input, and nothing is piped into it.")
+    counts = [name.lower().endswith(".json") for name in options.fields]
+    if any(counts) and not all(counts):
+        raise UsageError("Give photographs, or counts written before (.json), not both.")
+
+
+def _look(options: Options, *, pictures: bool) -> tuple[list[Slide], Predictor]:
+    """Classify all photographs, gathered by slide."""
+    predictor = Predictor.load(
+        options.bundle,
+        threads=options.threads,
+        views=4 if options.views == 4 else 1,
+        max_pixels=options.max_pixels,
+    )
+    items = walk(options.fields, stdin=sys.stdin.buffer, zeros=options.null)
+    found: dict[int, Slide] = {}
+    quiet = options.quiet or not sys.stderr.isatty()
+    with counting("Counting", quiet=quiet) as move:
+        for done, (slide, _) in enumerate(
+            read_slides(predictor, items, name=options.slide, pictures=pictures), start=1
+        ):
+            found.setdefault(id(slide), slide)
+            move(done, done)
+    slides = list(found.values())
+    if len(slides) > 1 and (given := _of_one_slide(options)):
+        names = ", ".join(slide.name for slide in slides[:5]) + (", …" if len(slides) > 5 else "")
+        raise UsageError(
+            f"{given} belongs to one slide, and {len(slides)} were given: {names}.",
+            hint="Count one slide at a time, or join the folders of one slide with --slide NAME.",
+        )
+    return slides, predictor
+
+
+def _of_one_slide(options: Options) -> str:
+    given = {"--wbc": options.wbc, "--specimen": options.specimen, "--subject": options.subject}
+    return " and ".join(name for name, value in given.items() if value is not None)
+
+
+def _count(slide: Slide, predictor: Predictor, options: Options, other: Other | None) -> Differential:
+    made = differential_of(
+        slide,
+        predictor.card,
+        views=options.views,
+        wbc=options.wbc,
+        ranges=None if options.ranges is None else read_ranges(options.ranges),
+        specimen=options.specimen,
+        subject=options.subject,
+        level=options.level,
+    )
+    return made if other is None else with_comparison(made, other.compared(made, slide))
+
+
+def _read(options: Options, other: Other | None) -> list[Differential]:
+    """Read counts written before: to compare them, or to write them in another format."""
+    refused = {
+        "--wbc": options.wbc,
+        "--ranges": options.ranges,
+        "--specimen": options.specimen,
+        "--subject": options.subject,
+        "--slide": options.slide,
+        "--bundle": options.bundle,
+    }
+    for name, value in refused.items():
+        if value is not None:
+            raise UsageError(f"{name} changes a count when it is made; {options.fields[0]} is one already.")
+    counts = [made for path in options.fields for made in write.read(Path(path))]
+    return counts if other is None else [with_comparison(made, other.compared(made)) for made in counts]
+
+
+def _show(counts: Sequence[Differential]) -> None:
+    from buffycoat.differential.table import show
+
+    for place, made in enumerate(counts):
+        if place:
+            results().print()
+        show(results(), made)

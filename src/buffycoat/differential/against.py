@@ -1,0 +1,145 @@
+"""Another count to compare with: a document, a person's totals, or a person's label for each cell."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Hashable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from buffycoat.differential import write
+from buffycoat.differential.compare import compare, compare_cells
+from buffycoat.differential.count import count
+from buffycoat.differential.csv_file import read_counts
+from buffycoat.errors import DataError, UsageError
+from buffycoat.records.differential import CountComparison, Counter, Differential
+
+if TYPE_CHECKING:
+    from buffycoat.differential.slides import Slide
+
+Labels = dict[tuple[str, int], str | None]
+"""By photograph and cell number: a label."""
+
+_MOST_BYTES = 256 << 20
+
+
+class Other:
+    """The other count, read from a file.
+
+    Parameters
+    ----------
+    path
+        A JSON document of this program, a CSV with the columns ``type`` and ``count``, or a CSV with the columns
+        ``image``, ``cell`` and ``class`` (as ``buffycoat predict`` writes, its classes put right by a person).
+    name
+        What to call who made it; the document's own name for it, or "the other count", if not given.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, or holds none of these.
+    """
+
+    def __init__(self, path: Path, name: str | None = None) -> None:
+        self.path, self.name = path, name
+        self.counts: tuple[Differential, ...] = ()
+        self.labels: Labels | None = None
+        if path.suffix.lower() == ".json":
+            self.counts = write.read(path)
+        elif _has_cells(path):
+            self.labels = read_cells(path)
+        else:
+            who = Counter(kind="person", name=name or "the other count")
+            self.counts = (count(read_counts(path), slide=path.stem, counted_by=who),)
+
+    def compared(self, made: Differential, slide: Slide | None = None) -> CountComparison:
+        """Return a count compared with this one.
+
+        Raises
+        ------
+        UsageError
+            The file holds several slides and none of this name, or labels of cells this count does not know.
+        """
+        if self.labels is not None:
+            if slide is None:
+                raise UsageError(f"{self.path} labels cells; a count read from a file knows only numbers.")
+            return self._same_cells(made, slide, self.labels)
+        other = self._of(made.slide)
+        return compare(made, other, names=(made.counted_by.name, self.name or other.counted_by.name))
+
+    def _of(self, slide: str) -> Differential:
+        if len(self.counts) == 1:
+            return self.counts[0]
+        for one in self.counts:
+            if one.slide == slide:
+                return one
+        held = ", ".join(one.slide for one in self.counts[:8]) or "none"
+        raise UsageError(f"{self.path} holds no count of the slide {slide!r}.", hint=f"It holds: {held}.")
+
+    def _same_cells(self, made: Differential, slide: Slide, labels: Labels) -> CountComparison:
+        ours: dict[Hashable, str | None] = {}
+        theirs: dict[Hashable, str | None] = {}
+        by_name: dict[tuple[str, int], list[tuple[tuple[str, ...], str | None]]] = {}
+        for (image, number), label in labels.items():
+            by_name.setdefault((_parts(image)[-1], number), []).append((_parts(image), label))
+        for cell in slide.cells:
+            key, parts = (cell.field, cell.number), _parts(cell.field)
+            ours[key] = cell.label
+            for given, label in by_name.get((parts[-1], cell.number), ()):
+                if len(given) == 1 or given[-2:] == parts[-2:]:
+                    theirs[key] = label
+        if not theirs and ours:
+            raise UsageError(
+                f"{self.path} labels none of the cells of the slide {made.slide!r}.",
+                hint="Cells are matched by the photograph's folder and name, or by name where no folder is given.",
+            )
+        return compare_cells(ours, theirs, names=(made.counted_by.name, self.name or "the other reader"))
+
+
+def _parts(image: str) -> tuple[str, ...]:
+    return tuple(part for part in image.replace("\\", "/").replace("!/", "/").split("/") if part not in {"", "."}) or (
+        "",
+    )
+
+
+def read_cells(path: Path) -> Labels:
+    """Read a label for each cell from a CSV with the columns ``image``, ``cell`` and ``class``.
+
+    Raises
+    ------
+    DataError
+        A row has no whole cell number, or a cell stands twice.
+    """
+    found: Labels = {}
+    with path.open(encoding="utf-8-sig", newline="") as stream:
+        rows = csv.DictReader(stream)
+        for row in rows:
+            number = (row.get("cell") or "").strip()
+            if not number:
+                continue  # a photograph without a cell
+            if not (number.isascii() and number.isdigit()):
+                raise DataError(f"{path}, row {rows.line_num}: expected a cell's number, found {number!r}.")
+            key = (row.get("image") or "", int(number))
+            if key in found:
+                raise DataError(f"{path}, row {rows.line_num}: cell {number} of {key[0]!r} stands twice.")
+            found[key] = row.get("class")
+    return found
+
+
+def _has_cells(path: Path) -> bool:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise DataError(f"{path} is no count: {path.stat().st_size} bytes.")
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            header = next(csv.reader(stream), [])
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}.") from error
+    return {"image", "cell", "class"} <= {name.strip() for name in header}
+
+
+def with_comparison(made: Differential, found: CountComparison) -> Differential:
+    """Return a count that carries its comparison."""
+    return made.model_copy(update={"comparison": found})
+
+
+__all__ = ["Labels", "Other", "read_cells", "with_comparison"]

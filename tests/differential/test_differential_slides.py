@@ -1,0 +1,221 @@
+"""From photographs to slides, with a network that answers by colour, and the command from end to end."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from buffycoat.cli.main import app
+from buffycoat.differential.from_slides import differential_of
+from buffycoat.differential.slides import folder_of, slide_name, slides_of
+from buffycoat.differential.write import read
+from buffycoat.errors import UsageError
+from buffycoat.predict.predictor import Predictor
+from buffycoat.predict.sources import walk
+from buffycoat.synth.smear import draw_field
+from tests.bundles import operating_point, tiny_bundle
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a bundle that names every cell, by mean colour."""
+    sure = operating_point(certain_threshold=0.0, unlike_threshold=100.0)
+    return tiny_bundle(tmp_path_factory.mktemp("bundle"), operating={"1": sure, "4": sure})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return two slides: A with fields of 1, 2 and 0 leukocytes, B with one of 2."""
+    root = tmp_path_factory.mktemp("slides")
+    fields = {"A/1.png": 1, "A/2.png": 2, "A/3.png": 0, "B/1.png": 2}
+    for seed, (name, n) in enumerate(fields.items()):
+        field = draw_field(np.random.default_rng(seed + 5), ["neutrophil", "lymphocyte"][:n])
+        path = root / name
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), field.rgb[..., ::-1])
+    return root
+
+
+def run(*arguments: str | Path | float) -> tuple[int, str, str]:
+    done = CliRunner().invoke(app, ["differential", *map(str, arguments)])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_each_folder_is_a_slide(bundle: Path, folder: Path) -> None:
+    predictor = Predictor.load(bundle, threads=1)
+    first, second = slides_of(predictor, walk([str(folder)]), pictures=True)
+    assert (first.name, len(first.cells), first.fields, first.fields_without) == ("A", 3, 3, 1)
+    assert (second.name, len(second.cells), second.fields) == ("B", 2, 1)
+    assert all(cell.picture is not None and cell.picture.startswith(b"\xff\xd8") for cell in first.cells)
+    assert {(Path(cell.field).name, cell.number) for cell in first.cells} == {("1.png", 1), ("2.png", 1), ("2.png", 2)}
+    made = differential_of(first, predictor.card)
+    assert made.denominator == 3
+    assert made.classifier is not None
+    assert not made.of("basophil").assessed
+    (joined,) = slides_of(predictor, walk([str(folder)]), name="both")
+    assert (joined.name, len(joined.cells)) == ("both", 5)
+    assert all(cell.picture is None for cell in joined.cells)
+
+
+def test_copies_of_a_field_are_counted_once_and_only_inside_a_slide(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    for place in ("A/x.png", "A/y.png", "A/z.png", "B/x.png"):
+        path = tmp_path / place
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes((folder / "A/2.png").read_bytes())
+    predictor = Predictor.load(bundle, threads=1)
+    first, second = slides_of(predictor, walk([str(tmp_path), str(tmp_path / "A")]))
+    assert (len(first.cells), first.fields, first.copies) == (2, 1, 5)
+    assert (len(second.cells), second.copies) == (2, 0)
+    made = differential_of(first, predictor.card)
+    assert any("5 files are copies" in sentence for sentence in made.warnings)
+    assert "unreadable" not in {caution.code for caution in made.cautions}
+
+
+def test_an_archive_holds_slides_as_a_folder_does(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "case.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in sorted(folder.rglob("*.png")):
+            packed.write(path, path.relative_to(folder))
+        packed.write(folder / "A/1.png", "A/copy.png")
+    first, second = slides_of(Predictor.load(bundle, threads=1), walk([str(archive)]), pictures=True)
+    assert [first.name, second.name] == ["A", "B"]
+    assert (len(first.cells), first.copies) == (3, 1)
+    assert all(cell.picture for cell in first.cells)
+
+
+def test_slides_of_one_name_are_told_apart(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    for place in ("one/S/a.png", "two/S/a.png"):
+        path = tmp_path / place
+        path.parent.mkdir(parents=True)
+        path.write_bytes((folder / "B/1.png").read_bytes())
+    names = [slide.name for slide in slides_of(Predictor.load(bundle, threads=1), walk([str(tmp_path)]))]
+    assert names == ["S", "two/S"]
+
+
+@pytest.mark.parametrize(
+    ("image", "where", "name"),
+    [
+        ("a/b/c.jpg", "a/b", "b"),
+        ("x.zip!/b/c.jpg", "x.zip!/b", "b"),
+        ("d/x.tar.gz!/c.jpg", "d/x.tar.gz", "x.tar"),
+        ("a/line\nbreak/c.jpg", "a/line\nbreak", "line\ufffdbreak"),
+    ],
+)
+def test_names_of_slides(image: str, where: str, name: str) -> None:
+    assert folder_of(image) == where
+    assert slide_name(where) == name
+    assert slide_name(".") == Path.cwd().name
+
+
+def test_the_command_prints_a_table_and_writes_every_format(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    outs = [tmp_path / name for name in ("o.json", "o.csv", "o.html", "o.fhir.json", "o.hl7", "o.txt")]
+    options = [option for out in outs for option in ("--out", out)]
+    code, text, _ = run(folder / "A", "-b", bundle, "--wbc", 6.2, "--ranges", "example", "--specimen", "X|1", *options)
+    assert code == 0
+    assert "Named" in text
+    assert "EXAMPLE" in text
+    (made,) = read(outs[0])
+    assert (made.slide, made.denominator, made.specimen, made.wbc, made.status) == ("A", 3, "X|1", 6.2, "preliminary")
+    assert all(out.stat().st_size > 500 for out in outs)
+    assert outs[2].read_text().count("data:image/jpeg;base64,") == 3
+    assert b"\rSPM|1|X\\F\\1" in outs[4].read_bytes()
+
+
+def test_json_on_standard_output_is_one_document(bundle: Path, folder: Path) -> None:
+    code, text, _ = run(folder, "-b", bundle, "--json", "-q")
+    assert code == 0
+    document = json.loads(text)
+    assert [slide["slide"] for slide in document["slides"]] == ["A", "B"]
+
+
+def test_a_bad_photograph_is_told_and_the_others_counted(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "S").mkdir()
+    (tmp_path / "S/a.png").write_bytes((folder / "A/2.png").read_bytes())
+    (tmp_path / "S/b.png").write_bytes(b"no image")
+    code, text, _ = run(tmp_path / "S", tmp_path / "S/none.jpg", "-b", bundle)
+    assert code == 1
+    assert "2 photographs could not be used" in " ".join(text.split())
+    assert "none.jpg" in text.replace("\n", "")
+    assert "missing" in text
+
+
+def test_an_empty_folder_is_a_slide_without_a_count(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "E").mkdir()
+    code, text, _ = run(tmp_path / "E", "-b", bundle, "--json")
+    assert code == 1
+    (slide,) = json.loads(text)["slides"]
+    assert (slide["slide"], slide["denominator"], slide["fields"]) == ("E", 0, 0)
+
+
+def test_what_belongs_to_one_slide_is_refused_for_several(bundle: Path, folder: Path) -> None:
+    with pytest.raises(UsageError, match="--wbc and --subject belongs"):
+        run(folder, "-b", bundle, "--wbc", 6, "--subject", "P1")
+    code, _, _ = run(folder, "-b", bundle, "--wbc", 6, "--slide", "all")
+    assert code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "No fields"),
+        (["x.jpg", "y.json"], "not both"),
+        (["x.jpg", "--views", "3"], "views"),
+        (["x.jpg", "--level", "100"], "level"),
+        (["x.jpg", "--hl7-processing", "Q"], "hl7-processing"),
+        (["x.jpg", "--out", "x.pdf"], "names no format"),
+        (["x.jpg", "--format", "xml"], "no format"),
+    ],
+)
+def test_wrong_use_is_told_before_any_work(arguments: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        run(*arguments)
+
+
+def test_counts_are_compared_with_a_persons(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "person.csv"
+    table.write_text("type,count\nlymphocyte,150\nneutrophil,50\n")
+    code, text, _ = run(
+        folder / "A", "-b", bundle, "--against", table, "--against-name", "reader one", "-o", tmp_path / "a.json"
+    )
+    assert code == 0
+    assert "reader one" in text
+    (made,) = read(tmp_path / "a.json")
+    assert made.comparison is not None
+    assert (made.comparison.design, made.comparison.second_denominator) == ("independent counts", 200)
+    code, text, _ = run(tmp_path / "a.json", "--against", tmp_path / "a.json", "--format", "json")
+    assert code == 0
+    assert json.loads(text)["slides"][0]["comparison"]["design"] == "independent counts"
+    with pytest.raises(UsageError, match="one already"):
+        run(tmp_path / "a.json", "--wbc", "5")
+
+
+def test_counts_are_compared_cell_by_cell_with_a_corrected_table(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    table = tmp_path / "cells.csv"
+    rows = ["image,cell,class", "A/1.png,1,monocyte", "some/where/A/2.png,1,monocyte", "2.png,2,artefact", "3.png,,"]
+    table.write_text("\n".join(rows) + "\n")
+    code, _, _ = run(folder / "A", "-b", bundle, "--against", table, "-o", tmp_path / "a.json", "-q")
+    assert code == 0
+    (made,) = read(tmp_path / "a.json")
+    assert made.comparison is not None
+    assert (made.comparison.design, made.comparison.compared) == ("same cells", 2)
+    with pytest.raises(UsageError, match="none of the cells"):
+        run(folder / "B", "-b", bundle, "--against", table)
+
+
+def test_the_example_of_ranges_can_be_had_and_used(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    code, text, _ = run("--print-example-ranges")
+    assert code == 0
+    path = tmp_path / "ours.toml"
+    path.write_text(text.replace("example = true", "example = false").replace("EXAMPLE ranges, not for use", "Ours"))
+    code, text, _ = run(folder / "A", "-b", bundle, "--ranges", path)
+    assert code == 0
+    assert "Ours" in text
+    assert "EXAMPLE" not in text

@@ -1,0 +1,122 @@
+"""Formats by name and ending, CSV that a spreadsheet reads, and counts read back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from buffycoat.differential import count
+from buffycoat.differential.csv_file import COLUMNS, csv_text, read_counts
+from buffycoat.differential.write import FORMATS, format_of, read, text_of, write
+from buffycoat.errors import DataError, UsageError
+from tests.differential.differential_cases import NASTY, full, plain
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("a.json", "json"),
+        ("a.FHIR.JSON", "fhir"),
+        ("a.hl7", "hl7"),
+        ("a.b.csv", "csv"),
+        ("a.htm", "html"),
+        ("a.html", "html"),
+        ("a.txt", "table"),
+    ],
+)
+def test_the_ending_chooses_the_format(name: str, form: str) -> None:
+    assert format_of(Path(name)) == form
+    assert format_of(Path(name), "csv") == "csv"
+
+
+def test_an_unknown_ending_or_format_is_refused() -> None:
+    with pytest.raises(UsageError, match="names no format"):
+        format_of(Path("a.pdf"))
+    with pytest.raises(UsageError, match="no format 'fihr'"):
+        format_of(Path("a.json"), "fihr")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_says_what_it_is_not_for(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    write([plain(), full()], path, form)
+    assert "not a medical device" in path.read_text(encoding="utf-8")
+
+
+def test_counts_come_back_as_they_were(tmp_path: Path) -> None:
+    counts = (plain(), full())
+    write(counts, tmp_path / "two.json")
+    assert read(tmp_path / "two.json") == counts
+    full().write(tmp_path / "one.json")
+    assert read(tmp_path / "one.json") == (full(),)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"slides": 3}', '{"schema_version": 2, "slides": []}', "\xff"])
+def test_what_is_no_count_is_refused(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(content, encoding="latin-1")
+    with pytest.raises(DataError, match="is no differential"):
+        read(path)
+    with pytest.raises(DataError, match="cannot be read"):
+        read(tmp_path / "none.json")
+
+
+def test_csv_has_a_row_for_each_slide_and_type() -> None:
+    rows = list(csv.DictReader(io.StringIO(csv_text([plain(), full()]))))
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["type"] for row in rows[:7]] == [
+        *("neutrophil", "eosinophil", "basophil", "lymphocyte", "monocyte"),
+        *("unidentified", "artefact"),
+    ]
+    assert (rows[0]["count"], rows[0]["denominator"], rows[0]["percent"]) == ("110", "200", "55")
+    assert float(rows[0]["percent_low"]) == pytest.approx(47.82, abs=0.01)
+    assert (rows[2]["count"], rows[2]["percent"], rows[2]["assessed"]) == ("", "", "no")
+    assert (rows[5]["count"], rows[6]["count"]) == ("4", "3")
+    assert rows[7]["slide"] == NASTY
+    assert pl.read_csv(csv_text([plain()]).encode()).height == 7
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x"])
+def test_csv_holds_no_formula(name: str) -> None:
+    (row, *_) = csv.DictReader(io.StringIO(csv_text([count(["monocyte"], slide=name, specimen=name)])))
+    assert row["slide"] == f"'{name}"
+    assert row["specimen"] == f"'{name}"
+
+
+def test_the_table_shows_every_figure() -> None:
+    text = text_of([full()], "table")
+    for wanted in ("neutrophil", "110", "55.0", "47.8–62.0", "3.41", "40–75 %", "Final, signed by", "not assessed"):
+        assert wanted in text, wanted
+
+
+def test_fhir_is_json() -> None:
+    assert json.loads(text_of([plain()], "fhir"))["resourceType"] == "Bundle"
+
+
+def test_a_persons_totals_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("\ufeffType,Count,remark\nNeutrophils, 60 ,\nneut,2,\n\nunknown,3,x\n", encoding="utf-8")
+    assert read_counts(path) == {"neutrophil": 62, "unidentified": 3}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("a,b\n1,2\n", "expected the columns"),
+        ("type,count\nmonocyte,-3\n", "row 2"),
+        ("type,count\nmonocyte,3.5\n", "row 2"),
+        ("type,count\n,3\n", "row 2"),
+        ("type,count\n", "no count"),
+        ("", "expected the columns"),
+    ],
+)
+def test_bad_totals_are_refused_with_their_row(content: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(content)
+    with pytest.raises(DataError, match=said):
+        read_counts(path)
