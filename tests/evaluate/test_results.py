@@ -92,7 +92,7 @@ def test_copies_of_one_cell_get_intervals_by_group() -> None:
     model, alone = run(copied, cells, replicates=4000).models[0], run(PREDICTIONS, CELLS, replicates=4000).models[0]
     assert (model.n, model.groups) == (110, 22)
     assert model.accuracy.value == alone.accuracy.value
-    assert "bootstrap over 22 groups" in model.accuracy.interval.method
+    assert "22 groups" in model.accuracy.interval.method
     assert limits(model.accuracy) == pytest.approx(limits(alone.accuracy), abs=0.06)
     assert limits(model.macro_f1) == pytest.approx(limits(alone.macro_f1))
 
@@ -102,7 +102,7 @@ def test_repeated_predictions_of_a_cell_get_intervals_by_cell() -> None:
     model = run(repeats, CELLS).models[0]
     assert (model.n, model.cells, model.groups, model.right) == (88, 22, 22, 68)
     assert len(model.per_fold_accuracy) == 8
-    assert "bootstrap over 22 groups" in model.accuracy.interval.method
+    assert "22 groups" in model.accuracy.interval.method
     once = run(PREDICTIONS, CELLS).models[0]
     assert limits(model.macro_f1) == pytest.approx(limits(once.macro_f1))
 

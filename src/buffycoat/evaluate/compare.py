@@ -1,6 +1,7 @@
 """Two models on the same held-out cells: which is better, and whether these data settle it.
 
-Sources: McNemar, Psychometrika 12 (1947) 153, in its exact form; Holm, Scand. J. Stat. 6 (1979) 65.
+Sources: McNemar, Psychometrika 12 (1947) 153, in its exact form; Holm, Scand. J. Stat. 6 (1979) 65. Where repeats
+make folds overlap, :mod:`~buffycoat.evaluate.overlap` must agree before anything is called settled.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr
 
+from buffycoat.evaluate import overlap
+from buffycoat.evaluate.enough import images_needed
 from buffycoat.evaluate.held_out import HeldOut, Numbers
-from buffycoat.evaluate.intervals import GroupBootstrap, clopper_pearson, interval
+from buffycoat.evaluate.intervals import LEVEL, GroupBootstrap, clopper_pearson, interval
 from buffycoat.records.documents import Comparison, Estimate, Interval
+from buffycoat.records.evidence import ResampledTest
 
 ALPHA = 0.05
 
@@ -128,11 +132,16 @@ def compare_all(
     pairs = [paired for paired in (Paired.of(*pair) for pair in combinations(models, 2)) if len(paired.first.cell)]
     tests = [paired.test() for paired in pairs]
     corrected = holm([p_value for _, _, p_value, _ in tests])
+    over_folds = _resampled(pairs)
     comparisons = []
-    for paired, (first_only, second_only, p_value, method), adjusted in zip(pairs, tests, corrected, strict=True):
+    for paired, (first_only, second_only, p_value, method), adjusted, again in zip(
+        pairs, tests, corrected, over_folds, strict=True
+    ):
         difference = paired.difference(seed=seed, replicates=replicates)
         settled = adjusted < ALPHA and _leaves_out_nought(difference.interval)
+        settled = settled and (again is None or again.p_adjusted < ALPHA)
         names = (paired.first.model, paired.second.model)
+        needed = images_needed(paired.first, paired.second, comparisons=len(pairs), alpha=ALPHA)
         comparisons.append(
             Comparison(
                 first=names[0],
@@ -144,25 +153,50 @@ def compare_all(
                 p_adjusted=adjusted,
                 settled=settled,
                 method=f"{method}, Holm-corrected over {len(pairs)}" if len(pairs) > 1 else method,
-                sentence=sentence(titles[names[0]], titles[names[1]], difference, settled=settled),
+                sentence=sentence(titles[names[0]], titles[names[1]], difference, settled=settled, images=needed),
+                resampled=again,
+                images_needed=None if settled else needed,
             )
         )
     return tuple(comparisons)
+
+
+def _resampled(pairs: Sequence[Paired]) -> list[ResampledTest | None]:
+    """Return the corrected resampled t-test of each pair, Holm-corrected; None where folds do not overlap."""
+    found = []
+    for paired in pairs:
+        repeats = len(np.unique(paired.first.repeat))
+        test = overlap.corrected_t_test(*overlap.by_fold(paired.first, paired.second)) if repeats > 1 else None
+        found.append(test)
+    corrected = iter(holm([test.p_value for test in found if test is not None]))
+    return [
+        None
+        if test is None
+        else ResampledTest(
+            statistic=test.statistic,
+            degrees=test.degrees,
+            p_value=test.p_value,
+            p_adjusted=next(corrected),
+            interval=interval(test.low, test.high, LEVEL, overlap.METHOD),
+            method=f"{overlap.METHOD} on {test.degrees + 1} folds",
+        )
+        for test in found
+    ]
 
 
 def _leaves_out_nought(limits: Interval) -> bool:
     return limits.low is not None and limits.high is not None and (limits.low > 0 or limits.high < 0)
 
 
-def sentence(first: str, second: str, difference: Estimate, *, settled: bool) -> str:
-    """Return the comparison in plain words, the better model first.
+def sentence(first: str, second: str, difference: Estimate, *, settled: bool, images: int | None = None) -> str:
+    """Return the comparison in plain words, the better model first; `images` is how many would settle it.
 
     Examples
     --------
     >>> from buffycoat.records.documents import Interval
     >>> limits = Interval(low=-0.07, high=0.01, method="")
-    >>> sentence("ResNet-18", "EfficientNet", Estimate(value=-0.03, interval=limits), settled=False)
-    'EfficientNet is better than ResNet-18 by 0.03 (−0.01 to 0.07): these data do not settle it.'
+    >>> sentence("ResNet", "EfficientNet", Estimate(value=-0.03, interval=limits), settled=False, images=900)
+    'EfficientNet is better than ResNet by 0.03 (−0.01 to 0.07): these data do not settle it; about 900 images would.'
     """
     value, low, high = difference.value or 0.0, difference.interval.low, difference.interval.high
     if value < 0:
@@ -174,7 +208,8 @@ def sentence(first: str, second: str, difference: Estimate, *, settled: bool) ->
     )
     if value == 0:
         return f"{first} and {second} are right equally often ({limits}): these data do not tell them apart."
-    verdict = "." if settled else ": these data do not settle it."
+    would = "" if images is None else f"; about {images} images would"
+    verdict = "." if settled else f": these data do not settle it{would}."
     return f"{first} is better than {second} by {value:.{digits}f} ({limits}){verdict}"
 
 

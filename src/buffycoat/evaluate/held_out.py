@@ -25,7 +25,7 @@ class HeldOut:
     repeat, fold
         Shape ``(n,)``.
     cell, group
-        Numbers that stand for ``cell_id`` and group, the same in all models of a study; shape ``(n,)``.
+        Numbers that stand for ``cell_id`` and group, the same in all tables of a study; shape ``(n,)``.
     true, predicted
         Class numbers from 0, shape ``(n,)``. The class predicted is the one with the largest probability, the
         first of them where several are equal.
@@ -84,14 +84,14 @@ def sum_by(group: Numbers, column: Numbers, columns: int) -> Numbers:
 def held_out(predictions: pl.DataFrame, cells: pl.DataFrame, classes: Sequence[str]) -> dict[str, HeldOut]:
     """Return each model's predictions (validated before) as arrays."""
     own = pl.format("cell\0{}", "cell_id")
-    groups = cells.select("cell_id", group=pl.col("group").fill_null(own))
+    groups = cells.select("cell_id", group=pl.col("group").fill_null(own)).with_columns(
+        cell=pl.col("cell_id").rank("dense"), group=pl.col("group").rank("dense")
+    )
     number = {name: place for place, name in enumerate(classes)}
     table = (
         predictions.join(groups, on="cell_id", how="left")
         .sort("model", "repeat", "fold", "cell_id")
         .with_columns(
-            cell=pl.col("cell_id").rank("dense"),
-            group=pl.col("group").rank("dense"),
             true=pl.col("label").replace_strict(number, return_dtype=pl.Int64),
         )
     )

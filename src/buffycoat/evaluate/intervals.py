@@ -1,7 +1,10 @@
 """Confidence intervals: exact for shares of independent cells, a cluster bootstrap for everything else.
 
-Sources: Clopper and Pearson, Biometrika 26 (1934) 404; Efron, J. Am. Stat. Assoc. 82 (1987) 171 (BCa); Zou and
-Donner, Stat. Med. 27 (2008) 1693 (MOVER: limits of a mean from the limits of its parts).
+Shares of cells that come in groups get exact limits at the effective number of cells.
+
+Sources: Clopper and Pearson, Biometrika 26 (1934) 404; Korn and Graubard, Surv. Methodol. 24 (1998) 193 (the effective
+number); Efron, J. Am. Stat. Assoc. 82 (1987) 171 (BCa); Zou and Donner, Stat. Med. 27 (2008) 1693 (MOVER: limits of a
+mean from the limits of its parts). How often each holds the truth: ``tests/evaluate/test_coverage.py``.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, ndtr, ndtri
+from scipy.special import betaincinv, ndtr, ndtri, stdtrit
 
 from buffycoat.records.documents import Interval
 
@@ -25,7 +28,7 @@ Statistic = Callable[[Floats], Floats]
 
 
 def clopper_pearson(right: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats]:
-    """Return the exact limits of a binomial share; NaN where `n` is 0.
+    """Return the exact limits of a binomial share; NaN where `n` is 0. Effective numbers need not be whole.
 
     Examples
     --------
@@ -36,8 +39,8 @@ def clopper_pearson(right: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tup
     hits, total = np.broadcast_arrays(np.asarray(right, dtype=np.float64), np.asarray(n, dtype=np.float64))
     tail = (1 - level) / 2
     # Outside 0 < hits < n a parameter is 0; the limit there is known and the placeholder 1 is never used.
-    low = np.where(hits > 0, betaincinv(np.maximum(hits, 1), total - hits + 1, tail), 0.0)
-    high = np.where(hits < total, betaincinv(hits + 1, np.maximum(total - hits, 1), 1 - tail), 1.0)
+    low = np.where(hits > 0, betaincinv(np.where(hits > 0, hits, 1), total - hits + 1, tail), 0.0)
+    high = np.where(hits < total, betaincinv(hits + 1, np.where(hits < total, total - hits, 1), 1 - tail), 1.0)
     undefined = total <= 0
     return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
 
@@ -46,6 +49,51 @@ def exact_interval(right: int, n: int, level: float = LEVEL) -> Interval:
     """Return the Clopper–Pearson interval of `right` out of `n` independent cells."""
     low, high = clopper_pearson(right, n, level)
     return interval(float(low), float(high), level, EXACT)
+
+
+def effective_number(right: ArrayLike, size: ArrayLike, level: float = LEVEL) -> float:
+    """Return how many independent cells would tell as much about a share as these groups of cells.
+
+    Parameters
+    ----------
+    right, size
+        Shape ``(groups,)``: cells counted and all cells of each group, every size above 0.
+    level
+        Of the interval to be made: few groups are fewer still, since their spread is itself uncertain.
+
+    Returns
+    -------
+    float
+        p (1 − p) / variance, the variance of the share being that between groups, and at most the number of cells;
+        the number of groups where every group has the same share. NaN for fewer than two groups.
+    """
+    hits, cells = np.asarray(right, dtype=np.float64), np.asarray(size, dtype=np.float64)
+    groups, total = len(cells), float(cells.sum())
+    if groups < 2:
+        return float("nan")
+    mean = float(hits.sum()) / total
+    spread = float(((hits - mean * cells) ** 2).sum()) * groups / (groups - 1) / total**2
+    if spread <= _SAME or not 0 < mean < 1:
+        return float(groups)
+    tail = (1 - level) / 2
+    fewer = float(stdtrit(total - 1, tail) / stdtrit(groups - 1, tail)) ** 2
+    return min(total, mean * (1 - mean) / spread * fewer)
+
+
+def clustered_interval(right: ArrayLike, size: ArrayLike, level: float = LEVEL) -> Interval:
+    """Return the limits of a share of cells that come in groups: exact binomial at the effective number of cells.
+
+    By simulation it holds the truth in 0.95 to 0.99 of the sets where the cluster bootstrap does in 0.90 to 0.95:
+    with few groups, or shares near 1, resampling finds too little spread.
+    """
+    hits, cells = np.asarray(right, dtype=np.float64), np.asarray(size, dtype=np.float64)
+    hits, cells = hits[cells > 0], cells[cells > 0]
+    number = effective_number(hits, cells, level)
+    if not np.isfinite(number):
+        return Interval(low=None, high=None, level=level, method="undefined: one group of cells")
+    low, high = clopper_pearson(number * float(hits.sum()) / float(cells.sum()), number, level)
+    method = f"{EXACT} at the effective number of cells ({len(cells)} groups: {number:.3g}; Korn–Graubard)"
+    return interval(float(low), float(high), level, method)
 
 
 def interval(low: float, high: float, level: float, method: str) -> Interval:
@@ -75,7 +123,7 @@ class GroupBootstrap:
     Parameters
     ----------
     counts
-        Shape ``(groups, columns)``: what each group adds to each count.
+        Shape ``(groups, columns)``: what each group adds to each count or sum.
     replicates
         Number of resamples.
     seed
@@ -84,7 +132,7 @@ class GroupBootstrap:
         Confidence level.
     """
 
-    def __init__(self, counts: NDArray[np.int64], *, replicates: int, seed: int, level: float = LEVEL) -> None:
+    def __init__(self, counts: NDArray[np.int64] | Floats, *, replicates: int, seed: int, level: float = LEVEL) -> None:
         self.level = level
         self.groups = len(counts)
         rows, self._times = np.unique(counts, axis=0, return_counts=True)

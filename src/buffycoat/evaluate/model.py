@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 
 from buffycoat.evaluate import metrics
 from buffycoat.evaluate.held_out import HeldOut
-from buffycoat.evaluate.intervals import EXACT, GroupBootstrap, clopper_pearson, exact_interval, interval, mover_mean
+from buffycoat.evaluate.intervals import (
+    EXACT,
+    GroupBootstrap,
+    clopper_pearson,
+    clustered_interval,
+    exact_interval,
+    interval,
+    mover_mean,
+)
 from buffycoat.records.documents import ClassResult, Estimate, Interval, ModelResult
 
 _MOVER = "MOVER from the classes' limits"
@@ -23,9 +31,10 @@ Place = tuple[int, ...]
 def model_result(held: HeldOut, *, title: str, classes: Sequence[str], seed: int, replicates: int) -> ModelResult:
     """Return everything a report says of one model.
 
-    Where every prediction is about a group of its own, shares of cells get exact binomial limits. Mean sensitivities
-    get limits made from the classes', where no group holds two classes. All else gets the cluster bootstrap. Where
-    resampling cannot tell (all right, say), limits come from the groups or classes. Each interval names its method.
+    Shares of cells get exact binomial limits: of the cells where every prediction is about a group of its own, else of
+    the effective number. Mean sensitivities get limits made from the classes', where no group holds two classes. All
+    else gets the cluster bootstrap. Where resampling cannot tell (all right, say), limits come from the groups or
+    classes. Each interval names its method.
     """
     return _Figures(held, classes, seed, replicates).result(title)
 
@@ -55,7 +64,7 @@ class _Figures:
             cells=len(np.unique(held.cell)),
             groups=len(self.by_group),
             right=int(np.trace(self.matrix)),
-            accuracy=self._share(_accuracy_parts, (), metrics.accuracy),
+            accuracy=self._share(_accuracy_parts, ()),
             # The same figure where every class occurs, and then with the same limits.
             balanced_accuracy=self._average("balanced_accuracy", sensitivities) if mean.value is None else mean,
             macro_sensitivity=mean,
@@ -72,7 +81,7 @@ class _Figures:
 
     def _of_class(self, place: int) -> ClassResult:
         def estimate(name: str) -> Estimate:
-            return self._share(lambda matrix: metrics.shares(matrix)[name], (place,), metrics.PER_CLASS[name])
+            return self._share(lambda matrix: metrics.shares(matrix)[name], (place,))
 
         return ClassResult(
             name=self.classes[place],
@@ -96,16 +105,16 @@ class _Figures:
         self,
         parts: Callable[[metrics.Counts], tuple[metrics.Counts, metrics.Counts]],
         place: Place,
-        figure: Callable[[metrics.Counts], metrics.Values],
     ) -> Estimate:
         """Return a share of counted cells."""
         part, whole = (int(count[place]) for count in parts(self.matrix))
         if whole == 0:
             return Estimate(value=None, interval=_undefined("a share of no cells"), numerator=part, denominator=whole)
         if self.held.independent:
-            limits: Interval | None = exact_interval(part, whole)
+            limits = exact_interval(part, whole)
         else:
-            limits = self._resampled(figure, place) or self._by_groups(parts, place)
+            hits, cells = (count[:, place[0]] if place else count for count in parts(self.by_group))
+            limits = clustered_interval(hits, cells)
         return Estimate(value=part / whole, interval=limits, numerator=part, denominator=whole)
 
     def _by_groups(

@@ -9,8 +9,10 @@ import polars as pl
 from buffycoat.errors import DataError
 from buffycoat.evaluate.beaten import beaten
 from buffycoat.evaluate.compare import Paired, compare_all
+from buffycoat.evaluate.enough import sample_sizes
 from buffycoat.evaluate.held_out import HeldOut, held_out, largest_classes
 from buffycoat.evaluate.model import model_result
+from buffycoat.evaluate.trust import ERROR_RATE, trust
 from buffycoat.evaluate.validate import validate_predictions
 from buffycoat.records.documents import ModelResult, Results
 
@@ -32,6 +34,8 @@ def evaluate(
     majority: pl.DataFrame | Mapping[tuple[int, int], str],
     replicates: int = REPLICATES,
     baselines: Sequence[str] = (),
+    validation: pl.DataFrame | None = None,
+    error_rate: float = ERROR_RATE,
 ) -> Results:
     """Return every figure a report gives about the models, with intervals and comparisons.
 
@@ -58,6 +62,11 @@ def evaluate(
         Number of bootstrap resamples.
     baselines
         Those of the models that are no networks: a network that does not beat one is said not to.
+    validation
+        ``validation.parquet``: what temperatures are fitted on; without it nothing is said of how far probabilities
+        may be trusted.
+    error_rate
+        Share of the answers that may be wrong where the least certain ones are withheld.
 
     Raises
     ------
@@ -75,6 +84,8 @@ def evaluate(
     results = tuple(model_result(held, title=shown[held.model], classes=classes, **options) for held in models)
     always = model_result(baseline, title=MAJORITY_TITLE, classes=classes, **options)
     comparisons = compare_all(models, shown, **options)
+    inner = _inner(validation, cells, classes)
+    trusted = [trust(held, inner.get(held.model), classes=classes, error_rate=error_rate, **options) for held in models]
     return Results(
         classes=tuple(classes),
         synthetic=synthetic,
@@ -86,7 +97,15 @@ def evaluate(
         baselines=tuple(name for name in order if name in baselines),
         comparisons=comparisons,
         remarks=(*_remarks(results, models, baseline, **options), *beaten(results, comparisons, baselines)),
+        trust=tuple(one for one in trusted if one is not None),
+        enough=tuple(size for held in models for size in sample_sizes(held, classes)),
     )
+
+
+def _inner(validation: pl.DataFrame | None, cells: pl.DataFrame, classes: Sequence[str]) -> dict[str, HeldOut]:
+    if validation is None or validation.is_empty():
+        return {}
+    return held_out(validate_predictions(validation, cells, classes, held_out=False), cells, classes)
 
 
 def _baseline(

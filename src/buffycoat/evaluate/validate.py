@@ -13,7 +13,9 @@ TOLERANCE = 1e-4
 """How far probabilities may be from summing to one: single precision, summed over a dozen classes."""
 
 
-def validate_predictions(predictions: pl.DataFrame, cells: pl.DataFrame, classes: Sequence[str]) -> pl.DataFrame:
+def validate_predictions(
+    predictions: pl.DataFrame, cells: pl.DataFrame, classes: Sequence[str], *, held_out: bool = True
+) -> pl.DataFrame:
     """Return the predictions in their schema, or refuse them.
 
     Parameters
@@ -24,6 +26,8 @@ def validate_predictions(predictions: pl.DataFrame, cells: pl.DataFrame, classes
         The cells they are about.
     classes
         The study's classes, in its order.
+    held_out
+        Whether a cell may stand in one fold of a repeat only; validation rows may stand in several.
 
     Raises
     ------
@@ -70,6 +74,8 @@ def validate_predictions(predictions: pl.DataFrame, cells: pl.DataFrame, classes
         ),
         "model, repeat or fold is missing": pl.any_horizontal(pl.col("model", "repeat", "fold").is_null()),
     }
+    if not held_out:
+        checks = {what: wrong for what, wrong in checks.items() if "is held out" not in what}
     faults = []
     for what, wrong in checks.items():
         bad = table.filter(wrong)

@@ -5,51 +5,15 @@ Unknown keys are refused, so that a document from another version fails with its
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from buffycoat.errors import DataError
-from buffycoat.files import write_json
+from buffycoat.records.base import Document, Estimate, Interval, explain
+from buffycoat.records.evidence import LearningPoint, ResampledTest, SampleSize, Spread
+from buffycoat.records.trust import Trust
 
-
-class Document(BaseModel):
-    """A document that is written to and read from a JSON file."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def write(self, path: Path) -> None:
-        """Write the document in one step."""
-        write_json(path, self.model_dump(mode="json"))
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Read the document.
-
-        Raises
-        ------
-        DataError
-            The file is missing, is not JSON, or is of another shape; every fault is named.
-        """
-        try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise DataError(f"{path} does not exist.") from error
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            raise DataError(f"{path} is not a JSON document: {error}") from error
-        except ValidationError as error:
-            raise DataError(f"{path} is damaged or of another version: {explain(error)}") from error
-
-
-def explain(error: ValidationError) -> str:
-    """Return all faults of a validation in one readable line."""
-    parts = []
-    for fault in error.errors():
-        where = ".".join(str(step) for step in fault["loc"]) or "the document"
-        parts.append(f"{where}: {fault['msg'][0].lower()}{fault['msg'][1:]}")
-    return "; ".join(parts)
+__all__ = ["Document", "Estimate", "Interval", "explain"]  # known by this name elsewhere
 
 
 class Fault(Document):
@@ -72,27 +36,6 @@ class FrameSpec(Document):
     side_px: int = Field(default=320, gt=0)  # side of the square taken from the field
     reference_width_px: int = Field(default=640, gt=0)
     stored_px: int = Field(default=224, gt=0)  # side of the crop as stored
-
-
-class Interval(Document):
-    """A confidence interval and how it was made. ``low`` and ``high`` are None where it is undefined."""
-
-    low: float | None
-    high: float | None
-    level: float = 0.95
-    method: str
-
-
-class Estimate(Document):
-    """A figure with its interval; ``value`` is None where it is undefined (a share of nothing).
-
-    ``numerator`` and ``denominator`` are set where the figure is a share of counted cells.
-    """
-
-    value: float | None
-    interval: Interval
-    numerator: int | None = None
-    denominator: int | None = None
 
 
 class ClassResult(Document):
@@ -137,9 +80,11 @@ class Comparison(Document):
     second_only_right: int
     p_value: float
     p_adjusted: float  # after Holm's correction over all comparisons of the study
-    settled: bool  # the corrected p-value is below 0.05 and the interval leaves out nought
+    settled: bool  # every corrected p-value is below 0.05 and the interval leaves out nought
     method: str  # of the p-value; the interval names its own
     sentence: str
+    resampled: ResampledTest | None = None  # where repeats make folds overlap
+    images_needed: int | None = None  # to settle a difference as large as this in four of five studies
 
 
 class Results(Document):
@@ -156,6 +101,10 @@ class Results(Document):
     baselines: tuple[str, ...] = ()  # those of the models that are no networks
     comparisons: tuple[Comparison, ...]
     remarks: tuple[str, ...] = ()
+    trust: tuple[Trust, ...] = ()  # of the models that have validation rows
+    enough: tuple[SampleSize, ...] = ()  # cells needed for narrower intervals, of each model
+    spread: tuple[Spread, ...] = ()  # of each model trained with several seeds
+    learning: tuple[LearningPoint, ...] = ()  # of each model trained on smaller shares
 
 
 class CleaningStep(Document):

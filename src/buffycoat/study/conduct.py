@@ -254,6 +254,7 @@ def _evaluate(folder: StudyFolder) -> Results:
         synthetic=record.data.synthetic,
         seed=record.seed,
         protocol=record.protocol,
+        validation=read_table(folder / "validation.parquet", columns),
     )
     results.write(folder / "results.json")
     return results

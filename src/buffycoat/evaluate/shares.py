@@ -1,0 +1,72 @@
+"""Shares and means of rows with their intervals, rows of one group counted as one."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from buffycoat.evaluate.held_out import Numbers
+from buffycoat.evaluate.intervals import GroupBootstrap, clustered_interval, exact_interval
+from buffycoat.records.documents import Estimate, Interval
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+def group_sums(columns: Floats, group: Numbers) -> Floats:
+    """Return the sums of columns ``(n, k)`` over each group: shape ``(groups, k)``."""
+    names, number = np.unique(group, return_inverse=True)
+    summed = np.zeros((len(names), columns.shape[1]))
+    np.add.at(summed, number, columns)
+    return summed
+
+
+def share_of(part: Flags, group: Numbers, among: Flags | None = None) -> Estimate:
+    """Return the share of rows of which something is true, with its interval.
+
+    Parameters
+    ----------
+    part
+        Shape ``(n,)``.
+    group
+        Shape ``(n,)``: rows with the same number are one independent unit.
+    among
+        Shape ``(n,)``: the rows that count; all by default.
+    """
+    if among is not None:
+        part, group = part[among], group[among]
+    right, total = int(part.sum()), len(part)
+    if not total:
+        undefined = Interval(low=None, high=None, method="undefined: a share of no cells")
+        return Estimate(value=None, interval=undefined, numerator=0, denominator=0)
+    if len(np.unique(group)) == total:
+        limits = exact_interval(right, total)
+    else:
+        counts = group_sums(np.stack([part, np.ones_like(part)], axis=1).astype(np.float64), group)
+        limits = clustered_interval(counts[:, 0], counts[:, 1])
+    return Estimate(value=right / total, interval=limits, numerator=right, denominator=total)
+
+
+class Means:
+    """Means of several columns over the same rows, resampled together.
+
+    Parameters
+    ----------
+    columns
+        Shape ``(n, k)``.
+    group
+        Shape ``(n,)``.
+    """
+
+    def __init__(self, columns: Floats, group: Numbers, *, seed: int, replicates: int) -> None:
+        counted = np.concatenate([np.ones((len(columns), 1)), columns], axis=1)
+        self._means = columns.mean(axis=0)
+        self._bootstrap = GroupBootstrap(group_sums(counted, group), replicates=replicates, seed=seed)
+
+    def __getitem__(self, place: int) -> Estimate:
+        """Return the mean of one column with its cluster bootstrap interval."""
+        value = float(self._means[place])
+        limits = self._bootstrap.interval(lambda sums: sums[..., place + 1] / sums[..., 0])
+        if limits is None:
+            limits = Interval(low=None, high=None, method="undefined: every group has the same mean")
+        return Estimate(value=value, interval=limits)
