@@ -1,8 +1,8 @@
 """Overlays: where in a cell the network found what speaks for its class.
 
 A class-activation map (Zhou et al. 2016) is coarse, four by four places for a view of 128 px: it says which part of the
-cell weighed, not which granule. It is drawn so that it claims no more: smoothly, and only where it speaks for the class
-at least a third as strongly as at its strongest place. The cell below stays in its own colours.
+cell weighed, not which granule. It is drawn so that it claims no more and hides nothing: what weighed keeps its own
+colours, the rest turns pale, and two smooth lines run where the map has half and three quarters of its strongest value.
 """
 
 from __future__ import annotations
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     from buffycoat.predict.predictor import Predictor
 
 SIDE_PX = 384
-_FROM = 0.33  # of the strongest place: weaker ones are left as they are
-_STRENGTH = 0.55  # opacity at the strongest place
+_PALE = 0.62  # how far what does not weigh goes towards pale grey
+_FULL = 0.5  # of the strongest place: from here on the colours are untouched
+_LINES = ((0.5, 1.5), (0.75, 2.5))  # share of the strongest place, width in pixels of the picture
+_INK, _HALO = (196, 42, 0), (255, 255, 255)
+_FINE = 2  # lines are drawn so many times larger and averaged down
 
 
 def heat(cam: NDArray[np.float32], side_px: int) -> NDArray[np.float32]:
@@ -54,12 +57,35 @@ def overlay(seen: NDArray[np.uint8], cam: NDArray[np.float32], side_px: int = SI
     -------
     uint8 (side_px, side_px, 3) RGB.
     """
-    size = (side_px, side_px)
-    ground = np.asarray(cv2.resize(seen, size, interpolation=cv2.INTER_CUBIC), np.float32)
-    strength = heat(cam, side_px)
-    colours = cv2.applyColorMap(np.round(strength * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    opacity = (_STRENGTH * np.clip((strength - _FROM) / (1 - _FROM), 0, 1))[..., None]
-    return np.asarray(np.round(ground * (1 - opacity) + colours * opacity), np.uint8)
+    fine_px = side_px * _FINE
+    picture = np.asarray(cv2.resize(seen, (fine_px, fine_px), interpolation=cv2.INTER_CUBIC), np.float32)
+    strength = heat(cam, fine_px)
+    weighs = np.clip(strength / _FULL, 0, 1)[..., None]
+    grey = picture @ np.array([0.299, 0.587, 0.114], np.float32)
+    pale = picture + (0.5 * grey[..., None] + 0.5 * 235 - picture) * _PALE
+    drawn = np.ascontiguousarray(np.round(picture * weighs + pale * (1 - weighs)).astype(np.uint8))
+    for share, width in _LINES:
+        _line(drawn, strength, share, width)
+    return np.asarray(cv2.resize(drawn, (side_px, side_px), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _line(picture: NDArray[np.uint8], strength: NDArray[np.float32], share: float, width: float) -> None:
+    """Draw where the map has this share of its strongest value; the picture's rim is no line."""
+    inside = np.where(strength >= share, np.uint8(255), np.uint8(0))
+    outlines, _ = cv2.findContours(inside, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    last = picture.shape[0] - 1
+    for outline in outlines:
+        points = outline[:, 0, :]
+        on_rim = ((points == 0) | (points == last)).any(axis=1)
+        first = int(on_rim.argmax())  # a line that meets the rim begins there
+        points, on_rim = np.roll(points, -first, axis=0), np.roll(on_rim, -first)
+        for piece in np.split(np.arange(len(points)), np.flatnonzero(np.diff(on_rim.astype(np.int8))) + 1):
+            if on_rim[piece[0]] or len(piece) < 2:
+                continue
+            closed = len(piece) == len(points)
+            for ink, extra in ((_HALO, 2 * _FINE), (_INK, 0)):
+                thickness = max(1, round(width * _FINE)) + extra
+                cv2.polylines(picture, [points[piece]], closed, ink, thickness, cv2.LINE_AA)
 
 
 class Explainer:
@@ -129,7 +155,7 @@ def picture_name(image: str, cell: Prediction) -> str:
     >>> from buffycoat.predict.results import Prediction
     >>> cell = Prediction(2, (0, 0, 9, 9), "eosinophil", "eosinophil", 1.0, {}, (), None, 0.1, False)
     >>> picture_name("slides/a b?.jpg", cell)
-    'a_b_-9faa5b-2-eosinophil.png'
+    'a_b_-2e36c7-2-eosinophil.png'
     """
     stem = re.sub(r"[^\w.-]+", "_", Path(image).stem, flags=re.ASCII)[:80]
     label = re.sub(r"[^\w.-]+", "_", cell.label, flags=re.ASCII)
