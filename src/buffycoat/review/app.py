@@ -18,12 +18,14 @@ from starlette.exceptions import HTTPException
 
 from buffycoat import __version__
 from buffycoat.errors import BuffycoatError
-from buffycoat.review.api import house, probes, readings, slides
+from buffycoat.review.api import house, predict, probes, readings, results, slides
 from buffycoat.review.desk import Desk
 from buffycoat.review.faults import NotSignedIn, ReviewFault
+from buffycoat.review.gate import Gate
 from buffycoat.review.guard import Guard
 from buffycoat.review.metrics import Metrics
 from buffycoat.review.web_support import is_api, sign_in_needed
+from buffycoat.review.workers import Workers
 
 _logger = logging.getLogger("buffycoat.review")
 
@@ -32,8 +34,17 @@ def create_app(desk: Desk) -> FastAPI:
     """Return the application that serves a desk: API, probes, and the pages where they are installed."""
 
     @asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        settings = desk.settings
+        app.state.gate = Gate(settings.predict_at_once, settings.predict_waiting, settings.predict_wait_seconds)
+        workers = Workers(settings, app.state.metrics) if settings.workers else None
+        if workers is not None:
+            workers.start()
+        try:
+            yield
+        finally:
+            if workers is not None:
+                workers.stop()
 
     app = FastAPI(
         title="Buffycoat review desk",
@@ -55,7 +66,7 @@ def create_app(desk: Desk) -> FastAPI:
     app.state.desk = desk
     app.state.metrics = Metrics(desk.database)
     api = APIRouter(prefix="/api/v1")
-    for part in (house, slides, readings):
+    for part in (house, slides, readings, results, predict):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(probes.router)

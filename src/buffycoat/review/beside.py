@@ -9,13 +9,10 @@ from typing import Literal
 from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
-from buffycoat.evaluate.intervals import clopper_pearson
+from buffycoat.differential import count
+from buffycoat.records.differential import Flag, ReferenceRanges
 from buffycoat.review.documents import DifferentialView, DiffRow, Label
-from buffycoat.review.labels import ARTEFACT, UNIDENTIFIED
 from buffycoat.review.schema import Cell, Mark
-
-FEW_CELLS = 100
-"""Below this many counted cells a differential says little (CLSI H20-A2 counts 200 and more)."""
 
 State = tuple[str, str, bool, bool, bool]
 """Of one cell: label, the program's label, seen, deleted, drawn by the person."""
@@ -35,56 +32,55 @@ def states_of(session: Session, slide_id: str, reading_id: str | None) -> list[S
 
 
 def differential_view(
-    states: Iterable[State], labels: Iterable[Label], status: Literal["preliminary", "final"] = "preliminary"
+    states: Iterable[State],
+    labels: Iterable[Label],
+    ranges: ReferenceRanges | None = None,
+    status: Literal["preliminary", "final"] = "preliminary",
 ) -> DifferentialView:
     """Return the counts of a person and of the program, with exact 95 % limits of each share."""
     every = list(states)
     alive = [state for state in every if not state[3]]
-    person = Counter(label for label, *_ in alive)
-    program = Counter(said for _, said, _, _, drawn in every if not drawn)
-    known = [label for label in labels if label.counted]
-    denominator = sum(person[label.name] for label in known)
-    program_denominator = sum(program[label.name] for label in known)
-    low, high = clopper_pearson([person[label.name] for label in known], denominator)
-    rows = tuple(
-        DiffRow(
-            label=label.name,
-            title=label.title,
-            colour=label.colour,
-            count=person[label.name],
-            percent=_percent(person[label.name], denominator),
-            low=None if denominator == 0 else 100 * float(low[place]),
-            high=None if denominator == 0 else 100 * float(high[place]),
-            program_count=program[label.name],
-            program_percent=_percent(program[label.name], program_denominator),
-            flag=None,
+    made = count(Counter(label for label, *_ in alive), counted_by="reviewed", ranges=ranges)
+    program = count(Counter(said for _, said, _, _, drawn in every if not drawn))
+    counted, before = {row.name: row for row in made.types}, {row.name: row for row in program.types}
+    rows = []
+    for label in labels:
+        mine, its = counted.get(label.name), before.get(label.name)
+        if not label.counted:
+            continue
+        rows.append(
+            DiffRow(
+                label=label.name,
+                title=label.title,
+                colour=label.colour,
+                count=0 if mine is None else mine.count,
+                percent=None if mine is None else mine.percent.value,
+                low=None if mine is None else mine.percent.interval.low,
+                high=None if mine is None else mine.percent.interval.high,
+                program_count=0 if its is None else its.count,
+                program_percent=None if its is None else its.percent.value,
+                flag=None if mine is None else _flag(mine.flags),
+            )
         )
-        for place, label in enumerate(known)
-    )
     changed = sum(1 for label, said, _, deleted, drawn in every if deleted != drawn or (label != said and not deleted))
     return DifferentialView(
-        rows=rows,
-        denominator=denominator,
-        unidentified=person[UNIDENTIFIED],
-        artefacts=person[ARTEFACT],
+        rows=tuple(rows),
+        denominator=made.denominator,
+        unidentified=made.unidentified,
+        artefacts=made.artefacts,
         cells=len(alive),
         seen=sum(1 for _, _, seen, *_ in alive if seen),
         changed=changed,
-        program_denominator=program_denominator,
-        program_unidentified=program[UNIDENTIFIED],
-        warnings=_warnings(denominator, person[UNIDENTIFIED]),
+        program_denominator=program.denominator,
+        program_unidentified=program.unidentified,
+        warnings=made.warnings,
         status=status,
     )
 
 
-def _percent(count: int, denominator: int) -> float | None:
-    return None if denominator == 0 else 100 * count / denominator
-
-
-def _warnings(denominator: int, unidentified: int) -> tuple[str, ...]:
-    said = []
-    if denominator < FEW_CELLS:
-        said.append(f"Only {denominator} cells are counted: the limits are wide.")
-    if unidentified:
-        said.append(f"{unidentified} cell{'s are' if unidentified != 1 else ' is'} unidentified and not counted.")
-    return tuple(said)
+def _flag(flags: tuple[Flag, ...]) -> str | None:
+    """Return "low" or "high", with "?" where the counting error alone could explain it; None within the range."""
+    for flag in flags:
+        if flag.unit == "%" and flag.level != "within":
+            return flag.level if flag.beyond_counting_error else f"{flag.level}?"
+    return None

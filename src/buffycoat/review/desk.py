@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from buffycoat.files import output_error
+from buffycoat.records.differential import ReferenceRanges
 from buffycoat.review.classifier import Classifier, LazyClassifier
 from buffycoat.review.database import Database
 from buffycoat.review.documents import Label
@@ -59,6 +60,13 @@ class Desk:
     def labels(self) -> tuple[Label, ...]:
         """The labels of this desk."""
         return known_labels((*self.classifier.classes, *self.settings.more_labels))
+
+    @cached_property
+    def ranges(self) -> ReferenceRanges | None:
+        """The laboratory's reference ranges, where the settings name some."""
+        from buffycoat.differential import read_ranges
+
+        return None if self.settings.ranges is None else read_ranges(self.settings.ranges)
 
     @cached_property
     def secret(self) -> bytes:

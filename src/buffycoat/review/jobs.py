@@ -44,8 +44,10 @@ def put(session: Session, field_id: str, slide_id: str, image: str) -> None:
 
 def take(database: Database, lease_seconds: float, attempts: int) -> Taken | None:
     """Take the job that waits longest, or one whose lease ran out; None when there is nothing to do."""
+    now = log.now_us()
+    if not _anything(database, now, attempts):
+        return None
     with database.touch() as session:
-        now = log.now_us()
         free = (Job.state == "queued") | ((Job.state == "running") & (Job.lease_until < now))
         wanted = select(Job).where(free, Job.attempts < attempts).order_by(Job.queued_at, Job.field_id).limit(1)
         job = session.scalars(wanted.with_for_update(skip_locked=True)).first()
@@ -54,6 +56,13 @@ def take(database: Database, lease_seconds: float, attempts: int) -> Taken | Non
         job.state, job.attempts = "running", job.attempts + 1
         job.lease, job.lease_until = secrets.token_hex(16), now + round(lease_seconds * 1e6)
         return Taken(job.field_id, job.slide_id, job.image, job.lease, job.attempts)
+
+
+def _anything(database: Database, now: int, attempts: int) -> bool:
+    """Return whether there may be something to take: to look is not to lock."""
+    free = (Job.state == "queued") | ((Job.state == "running") & (Job.lease_until < now))
+    with database.read() as session:
+        return session.scalar(select(Job.field_id).where(free, Job.attempts < attempts).limit(1)) is not None
 
 
 def renew(database: Database, taken: Taken, lease_seconds: float) -> bool:
@@ -96,6 +105,10 @@ def fail(database: Database, taken: Taken, reason: str) -> bool:
 
 def give_up(database: Database, attempts: int) -> int:
     """End the jobs that have ended too many workers; returns how many."""
+    stuck = select(Job.field_id).where(Job.state == "running", Job.lease_until < log.now_us(), Job.attempts >= attempts)
+    with database.read() as session:
+        if session.scalar(stuck.limit(1)) is None:
+            return 0
     with database.write() as session:
         dead = select(Job).where(Job.state == "running", Job.lease_until < log.now_us(), Job.attempts >= attempts)
         jobs = session.scalars(dead.with_for_update(skip_locked=True)).all()

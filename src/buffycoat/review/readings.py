@@ -155,7 +155,7 @@ def differential(desk: Desk, session: Session, slide: Slide, reading: Reading | 
     """Return the differential beside the desk."""
     states = beside.states_of(session, slide.id, None if reading is None else reading.id)
     final = reading is not None and reading.state == "signed"
-    return beside.differential_view(states, desk.labels, "final" if final else "preliminary")
+    return beside.differential_view(states, desk.labels, desk.ranges, "final" if final else "preliminary")
 
 
 def cell(desk: Desk, who: Person, cell_id: str) -> CellView:

@@ -38,6 +38,7 @@ class ReviewSettings(BaseModel):
     allowed_hosts: tuple[str, ...] = ()  # further names under which the page may be asked for
     trusted_proxies: tuple[str, ...] = ()  # addresses whose X-Forwarded-For is believed
     workers: Annotated[int, Field(ge=0, le=64)] = 1  # processes that analyse; 0: none
+    ranges: str | None = None  # file of reference ranges, or "example"
     more_labels: tuple[str, ...] = ()  # classes a person may give beside the five types and the bundle's
 
     most_request_bytes: Positive = 2048 * _MIB

@@ -220,6 +220,11 @@ def field_view(one: Field, cells: int, attempts: int) -> FieldView:
     )
 
 
+def images_of(session: Session, slide_id: str) -> dict[str, str]:
+    """Return the photograph's hash of each field of a slide."""
+    return {one.id: one.image for one in session.scalars(select(Field).where(Field.slide_id == slide_id))}
+
+
 def cells_of(
     session: Session, slide_id: str, reading_id: str | None, only: Iterable[str] | None = None
 ) -> tuple[CellView, ...]:

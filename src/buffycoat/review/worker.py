@@ -61,7 +61,7 @@ def work_once(database: Database, images: ImageStore, classifier: Classifier, se
 def work(
     database: Database,
     images: ImageStore,
-    classifier: Classifier,
+    classifier: Callable[[], Classifier],
     settings: ReviewSettings,
     stop: Callable[[], bool],
 ) -> None:
@@ -72,7 +72,7 @@ def work(
             if time.monotonic() - swept > settings.lease_seconds / 2:
                 swept = time.monotonic()
                 jobs.give_up(database, settings.attempts)
-            if not work_once(database, images, classifier, settings):
+            if not work_once(database, images, classifier(), settings):
                 time.sleep(_IDLE_SECONDS)
         except DBAPIError as error:
             _logger.error("database trouble", extra={"fault": type(error.orig).__name__})

@@ -1,0 +1,228 @@
+"""The program against its reviewers: signed readings only, over time and by class, and whether it drifts.
+
+A cell counts where the program named it and the reviewer left it a leukocyte with a name. Cells of one slide are not
+independent: limits come from resampling whole slides where there are enough of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import numpy as np
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from buffycoat.evaluate.intervals import Floats, GroupBootstrap, exact_interval
+from buffycoat.records.documents import Estimate, Interval
+from buffycoat.review import drift, views
+from buffycoat.review.desk import Desk
+from buffycoat.review.documents import AccuracyView, ClassAccuracy, Period, Person, moment
+from buffycoat.review.labels import ARTEFACT, OUTSIDE, UNIDENTIFIED
+from buffycoat.review.schema import Cell, Field, Mark, Reading, Slide
+
+By = Literal["day", "week", "month"]
+_ENOUGH_SLIDES = 12  # below, resampling slides says less than the exact limits of independent cells
+_REPLICATES = 2000
+_SEED = 7
+
+
+@dataclass(slots=True)
+class SlideTally:
+    """What became of the program's answers on one slide."""
+
+    slide: str
+    at: datetime
+    bundles: set[str] = field(default_factory=set)
+    pairs: Counter[tuple[str, str]] = field(default_factory=Counter)  # (reviewer, program), both named
+    unidentified: int = 0  # by the program, of cells the reviewer named
+    missed: int = 0
+    false: int = 0
+
+    @property
+    def right(self) -> int:
+        """Cells named alike."""
+        return sum(n for (person, program), n in self.pairs.items() if person == program)
+
+    @property
+    def named(self) -> int:
+        """Cells that both named."""
+        return self.pairs.total()
+
+
+def over_time(
+    desk: Desk, who: Person, *, since: datetime | None = None, until: datetime | None = None, by: By = "week"
+) -> AccuracyView:
+    """Return the program's accuracy against the reviewers."""
+    tallies = _tallies(desk, who, since, until)
+    pairs: Counter[tuple[str, str]] = sum((tally.pairs for tally in tallies), Counter())
+    names = [label.name for label in desk.labels if label.counted and any(label.name in pair for pair in pairs)]
+    titles = {label.name: label.title for label in desk.labels}
+    expected = _expected(desk)
+    return AccuracyView(
+        periods=tuple(_periods(tallies, by)),
+        overall=share(tallies, lambda one: (one.right, one.named)),
+        unidentified=share(tallies, lambda one: (one.unidentified, one.unidentified + one.named)),
+        classes=tuple(
+            ClassAccuracy(
+                label=name,
+                title=titles[name],
+                support=sum(n for (person, _), n in pairs.items() if person == name),
+                sensitivity=share(tallies, _of_class(name, 0)),
+                precision=share(tallies, _of_class(name, 1)),
+            )
+            for name in names
+        ),
+        labels=tuple(names),
+        matrix=tuple(tuple(pairs[person, program] for program in names) for person in names),
+        expected=expected,
+        drift=drift.judge(tallies, expected),
+        bundles=tuple(sorted(set().union(*(tally.bundles for tally in tallies)))),
+        slides=len(tallies),
+        cells=sum(tally.named for tally in tallies),
+        missed=sum(tally.missed for tally in tallies),
+        false_cells=sum(tally.false for tally in tallies),
+    )
+
+
+def share(tallies: Iterable[SlideTally], of: Callable[[SlideTally], tuple[int, int]]) -> Estimate:
+    """Return a share pooled over slides, with limits."""
+    rows = [row for row in map(of, tallies) if row[1]]
+    hits, n = sum(hit for hit, _ in rows), sum(total for _, total in rows)
+    limits: Interval | None = None
+    if len(rows) >= _ENOUGH_SLIDES:
+        bootstrap = GroupBootstrap(np.array(rows, np.int64), replicates=_REPLICATES, seed=_SEED)
+        limits = bootstrap.interval(_ratio)
+    return Estimate(
+        value=None if n == 0 else hits / n,
+        interval=limits or exact_interval(hits, n),
+        numerator=hits,
+        denominator=n,
+    )
+
+
+def _ratio(counts: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Floats = counts[..., 0] / counts[..., 1]
+    return found
+
+
+def _of_class(name: str, side: int) -> Callable[[SlideTally], tuple[int, int]]:
+    def of(tally: SlideTally) -> tuple[int, int]:
+        return tally.pairs[name, name], sum(n for pair, n in tally.pairs.items() if pair[side] == name)
+
+    return of
+
+
+def _tallies(desk: Desk, who: Person, since: datetime | None, until: datetime | None) -> list[SlideTally]:
+    """Return one tally for each slide whose readings are all signed, in the order of signing."""
+    label = func.coalesce(Mark.label, Cell.label)
+    deleted = func.coalesce(Mark.deleted, False)
+    drawn = Cell.reading_id.is_not(None)
+    wanted = (
+        select(Slide.id, Reading.signed_at, Field.bundle, Cell.label, label, deleted, drawn, func.count())
+        .select_from(Reading)
+        .join(Slide, Slide.id == Reading.slide_id)
+        .join(Cell, Cell.slide_id == Slide.id)
+        .join(Field, Field.id == Cell.field_id)
+        .outerjoin(Mark, and_(Mark.cell_id == Cell.id, Mark.reading_id == Reading.id))
+        .where(Reading.number == 1, Reading.state == "signed", Slide.removed.is_(False))
+        .where(Cell.reading_id.is_(None) | (Cell.reading_id == Reading.id))
+        .group_by(Slide.id, Reading.signed_at, Field.bundle, Cell.label, label, deleted, drawn)
+        .order_by(Reading.signed_at, Slide.id)
+    )
+    with desk.database.read() as session:
+        rows = session.execute(wanted).all()
+        open_ones = _blinded(session, {row[0] for row in rows}, who)
+    found: dict[str, SlideTally] = {}
+    for slide, signed_at, bundle, program, person, gone, by_person, n in rows:
+        at = moment(signed_at or 0)
+        if slide in open_ones or (since and at < _aware(since)) or (until and at >= _aware(until)):
+            continue
+        tally = found.setdefault(slide, SlideTally(slide, at))
+        if bundle:
+            tally.bundles.add(bundle)
+        _add(tally, program, person, bool(gone), bool(by_person), n)
+    return list(found.values())
+
+
+def _add(tally: SlideTally, program: str, person: str, deleted: bool, drawn: bool, n: int) -> None:
+    if drawn:
+        tally.missed += n * (not deleted and person not in OUTSIDE)
+    elif deleted or person == ARTEFACT:
+        tally.false += n
+    elif person == UNIDENTIFIED:
+        return
+    elif program in OUTSIDE:
+        tally.unidentified += n
+    else:
+        tally.pairs[person, program] += n
+
+
+def _blinded(session: Session, slide_ids: set[str], who: Person) -> set[str]:
+    """Return the slides whose readings are not all signed, or not for this person to see."""
+    readings = views.readings_of(session, list(slide_ids))
+    slides = {one.id: one for one in session.scalars(select(Slide).where(Slide.id.in_(slide_ids)))}
+    return {
+        slide_id
+        for slide_id in slide_ids
+        if not views.all_signed(slides[slide_id].readings_wanted, readings[slide_id])
+        or not all(views.may_see(one, slides[slide_id], readings[slide_id], who) for one in readings[slide_id])
+    }
+
+
+def _periods(tallies: list[SlideTally], by: By) -> Iterable[Period]:
+    grouped: dict[datetime, list[SlideTally]] = defaultdict(list)
+    for tally in tallies:
+        grouped[_start(tally.at, by)].append(tally)
+    for start, inside in sorted(grouped.items()):
+        yield Period(
+            start=start,
+            end=_end(start, by),
+            n=sum(tally.named for tally in inside),
+            right=sum(tally.right for tally in inside),
+            unidentified=sum(tally.unidentified for tally in inside),
+            accuracy=share(inside, lambda one: (one.right, one.named)),
+        )
+
+
+def _start(at: datetime, by: By) -> datetime:
+    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    if by == "week":
+        return day - timedelta(days=day.weekday())
+    return day.replace(day=1) if by == "month" else day
+
+
+def _end(start: datetime, by: By) -> datetime:
+    if by == "month":
+        return (start + timedelta(days=32)).replace(day=1)
+    return start + timedelta(days=7 if by == "week" else 1)
+
+
+def _aware(at: datetime) -> datetime:
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+
+
+def _expected(desk: Desk) -> Estimate | None:
+    """Return the accuracy that the bundle's card promises for the cells it names, or None."""
+    card = desk.classifier.card
+    if card is None:
+        return desk.classifier.expected
+    wrong = card.operating["1"].expected.error_rate
+    if wrong.value is None:
+        return None
+    limits = wrong.interval
+    return Estimate(
+        value=1 - wrong.value,
+        interval=Interval(
+            low=None if limits.high is None else 1 - limits.high,
+            high=None if limits.low is None else 1 - limits.low,
+            level=limits.level,
+            method=limits.method,
+        ),
+        numerator=None if wrong.numerator is None or wrong.denominator is None else wrong.denominator - wrong.numerator,
+        denominator=wrong.denominator,
+    )

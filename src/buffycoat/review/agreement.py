@@ -1,0 +1,136 @@
+"""Two readers of one slide: how far they agree, beyond what chance would give.
+
+Sources: Cohen, Educ. Psychol. Meas. 20 (1960) 37 (kappa); Fleiss, Cohen and Everitt, Psychol. Bull. 72 (1969) 323
+(its large-sample standard error).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from buffycoat.evaluate.intervals import LEVEL, clopper_pearson, exact_interval, interval
+from buffycoat.records.documents import Estimate
+from buffycoat.review import slides, views
+from buffycoat.review.desk import Desk
+from buffycoat.review.documents import AgreementView, CellView, Disagreement, Person
+
+_SAME_BOX = 0.5  # intersection over union from which two drawn boxes are one cell
+_Z = 1.959963984540054
+
+
+def of_slide(desk: Desk, _who: Person, slide_id: str) -> AgreementView:
+    """Return how far the two readers of a slide agree; not before both have signed."""
+    with desk.database.read() as session:
+        slide = slides.load(session, slide_id)
+        known = views.readings_of(session, [slide_id])[slide_id]
+        if len(known) < 2 or not views.all_signed(2, known):
+            why = "There is only one reading." if len(known) < 2 else "Not every reading is signed yet."
+            return AgreementView(ready=False, why_not=why)
+        first, second = (views.cells_of(session, slide.id, reading.id) for reading in known[:2])
+    pairs, only_first, only_second = paired(first, second)
+    labels = tuple(label.name for label in desk.labels if any(label.name in pair[1:] for pair in pairs))
+    matrix = confusion([pair[1:] for pair in pairs], labels)
+    agreed = int(np.trace(matrix))
+    return AgreementView(
+        ready=True,
+        why_not=None,
+        labels=labels,
+        matrix=tuple(tuple(int(n) for n in row) for row in matrix),
+        n=len(pairs),
+        agreed=agreed,
+        percent_agreement=_share(agreed, len(pairs)),
+        kappa=kappa(matrix),
+        only_first=only_first,
+        only_second=only_second,
+        readers=tuple(reading.reader for reading in known[:2]),
+        cells=tuple(Disagreement(cell_id=cell, first=one, second=other) for cell, one, other in pairs if one != other),
+    )
+
+
+def paired(first: tuple[CellView, ...], second: tuple[CellView, ...]) -> tuple[list[tuple[str, str, str]], int, int]:
+    """Return the cells both readers kept, as (id, first's label, second's), and how many only one of them kept.
+
+    A cell that both drew is one cell where the boxes overlap by half of their union.
+    """
+    one = {cell.id: cell for cell in first if not cell.deleted}
+    other = {cell.id: cell for cell in second if not cell.deleted}
+    pairs = [(key, cell.label, other[key].label) for key, cell in one.items() if key in other]
+    free = [cell for key, cell in other.items() if key not in one]
+    alone = 0
+    for key, cell in one.items():
+        if key in other:
+            continue
+        best = max(free, key=lambda candidate: overlap(cell, candidate), default=None)
+        if best is not None and overlap(cell, best) >= _SAME_BOX:
+            free.remove(best)
+            pairs.append((key, cell.label, best.label))
+        else:
+            alone += 1
+    return pairs, alone, len(free)
+
+
+def overlap(one: CellView, other: CellView) -> float:
+    """Return intersection over union of two cells' boxes; 0 on different fields."""
+    if one.field_id != other.field_id:
+        return 0.0
+    a, b = one.box, other.box
+    across, down = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    if across <= 0 or down <= 0:
+        return 0.0
+    shared = across * down
+    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
+
+
+def confusion(pairs: list[tuple[str, ...]], labels: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return how often each pair of labels was given: rows the first reader, columns the second."""
+    place = {label: k for k, label in enumerate(labels)}
+    matrix = np.zeros((len(labels), len(labels)), np.int64)
+    for one, other in pairs:
+        matrix[place[one], place[other]] += 1
+    return matrix
+
+
+def kappa(matrix: NDArray[np.int64], level: float = LEVEL) -> Estimate:
+    """Return Cohen's kappa of a square table of counts, with limits.
+
+    Where the readers agree on every cell the standard error is 0 and says nothing; the lower limit is then that of
+    the share of agreement (exact), carried over with the agreement by chance held fixed. Kappa is undefined where
+    chance alone would give full agreement: both readers used one label only.
+    """
+    n = int(matrix.sum())
+    undefined = Estimate(value=None, interval=interval(math.nan, math.nan, level, "Cohen's kappa"))
+    if n == 0:
+        return undefined
+    p = matrix / n
+    rows, columns = p.sum(axis=1), p.sum(axis=0)
+    observed, chance = float(np.trace(p)), float(rows @ columns)
+    if chance >= 1 - 1e-12:
+        return undefined
+    value = (observed - chance) / (1 - chance)
+    if observed >= 1 - 1e-12:
+        low, _ = clopper_pearson(n, n, level)
+        method = "exact limit of agreement, chance agreement held fixed"
+        return Estimate(value=1.0, interval=interval((float(low) - chance) / (1 - chance), 1.0, level, method))
+    error = math.sqrt(max(kappa_variance(p, value, chance), 0.0) / n)
+    limits = (max(-1.0, value - _Z * error), min(1.0, value + _Z * error))
+    return Estimate(value=value, interval=interval(*limits, level, "large sample (Fleiss, Cohen and Everitt 1969)"))
+
+
+def kappa_variance(p: NDArray[np.float64], value: float, chance: float) -> float:
+    """Return n times the variance of kappa (Fleiss, Cohen and Everitt 1969, formula 13)."""
+    rows, columns = p.sum(axis=1), p.sum(axis=0)
+    sums = rows[None, :] + columns[:, None]  # [i, j]: share of column i plus share of row j
+    diagonal = float(np.sum(np.diag(p) * (1 - (rows + columns) * (1 - value)) ** 2))
+    outside = p * sums**2
+    np.fill_diagonal(outside, 0)
+    rest = (1 - value) ** 2 * float(outside.sum())
+    return (diagonal + rest - (value - chance * (1 - value)) ** 2) / (1 - chance) ** 2
+
+
+def _share(count: int, n: int) -> Estimate:
+    return Estimate(
+        value=None if n == 0 else count / n, interval=exact_interval(count, n), numerator=count, denominator=n
+    )
