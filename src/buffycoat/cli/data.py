@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from buffycoat.cli import labels
 from buffycoat.cli.audit import audit
 from buffycoat.cli.console import counting, remarks, results
 
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
     group.command("fetch")(fetch)
     group.command("show")(show)
     group.command("audit")(audit)
+    labels.register(group)
     app.add_typer(group, name="data")
 
 

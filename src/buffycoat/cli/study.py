@@ -58,6 +58,9 @@ def study(
         ),
     ] = None,
     nodes: Annotated[int, typer.Option(min=1, help="Machines; start the command on each with torchrun.")] = 1,
+    labels: Annotated[
+        Path | None, typer.Option(help="Labels corrected by hand: the file of `buffycoat data labels apply`.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace another study in the folder.")] = False,
     tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard logs beside each fold.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
@@ -92,6 +95,7 @@ def study(
             out,
             command=_command(),
             data_dir=data_dir,
+            labels=labels,
             overwrite=overwrite,
             tensorboard=tensorboard,
             side_by_side=jobs,

@@ -16,6 +16,8 @@ from buffycoat.errors import OutputError, TrainingError
 from buffycoat.evaluate.results import evaluate
 from buffycoat.files import fingerprint, write_csv, write_parquet
 from buffycoat.imaging.crops import CropStore
+from buffycoat.labels.of_study import write_labels
+from buffycoat.labels.overrides import corrections_remark, digest, read_overrides, with_overrides, write_overrides
 from buffycoat.networks.build import build as build_network
 from buffycoat.records.documents import NetworkCard, Results
 from buffycoat.records.tables import CELLS, HISTORY, SPLITS, prediction_columns, read_table
@@ -45,6 +47,7 @@ def conduct(
     overwrite: bool = False,
     tensorboard: bool = False,
     side_by_side: int | None = 1,
+    labels: Path | None = None,
     watch: Watcher | None = None,
 ) -> Results:
     """Run a study, or what is left of it.
@@ -59,6 +62,8 @@ def conduct(
         Remove another study that is in the folder.
     side_by_side
         Folds trained at once; None: as many as the machine can.
+    labels
+        An override file: labels that somebody corrected by hand.
 
     Returns
     -------
@@ -84,10 +89,16 @@ def conduct(
     with folder.alone():
         watch.stage("Reading the data")
         data = load(what, data_dir=data_dir, on_progress=watch.count)
+        if labels is not None:
+            changes = read_overrides(labels)
+            data = with_overrides(data, changes)
+            config = config.model_copy(update={"labels": digest(changes)})
         _say_first(data, watch)
         if overwrite:
             folder.clear()
         _refuse_another(folder, config, data)
+        if labels is not None:
+            write_overrides(changes, folder / "label-overrides.csv")
         _try_networks(config)
         together = crew(config.trainings(), side_by_side if processes.world == 1 else 1)
         prepare(data, config, folder, command, together.threads, watch)  # going on, too: what is sound is kept
@@ -256,5 +267,9 @@ def _evaluate(folder: StudyFolder) -> Results:
         protocol=record.protocol,
         validation=read_table(folder / "validation.parquet", columns),
     )
+    by_hand = corrections_remark(read_table(folder / "cells.parquet", CELLS))
+    if by_hand:
+        results = results.model_copy(update={"remarks": (*results.remarks, by_hand)})
     results.write(folder / "results.json")
+    write_labels(folder.path)
     return results

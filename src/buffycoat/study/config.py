@@ -44,6 +44,7 @@ class StudyConfig(Document):
     split: SplitConfig
     frame: FrameSpec
     baseline: bool = True  # measure nucleus and cytoplasm, and compare the networks with a regression on that
+    labels: str | None = None  # a name for the changes by hand that were made to the labels, if any
     train: dict[str, TrainConfig]
 
     def network(self, model: str) -> NetworkSpec:

@@ -1,0 +1,162 @@
+"""The audit of a study's labels, from its stored predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from buffycoat.evaluate.intervals import LEVEL, interval
+from buffycoat.evaluate.validate import validate_predictions
+from buffycoat.labels.blend import Blend, blend
+from buffycoat.labels.confident import (
+    NOBODY,
+    Floats,
+    Numbers,
+    bootstrap_wrong_shares,
+    confident_classes,
+    estimate_joint,
+    thresholds,
+    wrong_shares,
+)
+from buffycoat.records.documents import Estimate
+from buffycoat.records.labels import Asked, ClassLabels, LabelAudit, Suspect
+
+REPLICATES = 1000
+
+
+def audit_labels(
+    predictions: pl.DataFrame,
+    validation: pl.DataFrame | None,
+    cells: pl.DataFrame,
+    *,
+    classes: Sequence[str],
+    titles: Mapping[str, str],
+    seed: int,
+    replicates: int = REPLICATES,
+) -> LabelAudit:
+    """Find the labels that look wrong, and estimate how many are.
+
+    Parameters
+    ----------
+    predictions
+        ``predictions.parquet``: every probability of a cell comes from a model that was not trained on it.
+    validation
+        ``validation.parquet``, or None.
+    cells
+        ``cells.parquet``.
+    classes
+        The study's, in its order.
+    titles
+        Of the models, by name.
+    seed
+        Of the bootstrap over groups.
+
+    Raises
+    ------
+    DataError
+        The predictions cannot be trusted.
+    """
+    table = validate_predictions(predictions, cells, classes)
+    found = blend(table, validation, cells, classes)
+    limits = thresholds(found.probabilities, found.labels)
+    confident = confident_classes(found.probabilities, limits)
+    suspects = _suspects(found, confident, cells, classes)
+    joint = estimate_joint(found.probabilities, found.labels)
+    shares = wrong_shares(joint)
+    resampled = bootstrap_wrong_shares(
+        found.probabilities, found.labels, found.groups, replicates=replicates, seed=seed
+    )
+    method = (
+        f"confident learning on out-of-fold probabilities; percentile bootstrap over "
+        f"{len(np.unique(found.groups))} groups, {replicates} replicates, seed {seed}"
+    )
+    wrong = [_estimate(float(shares[k]), resampled[:, k], method) for k in range(len(shares))]
+    return LabelAudit(
+        classes=tuple(classes),
+        cells=len(found.cell_ids),
+        of=cells.filter(pl.col("excluded_by").is_null()).height,
+        asked=tuple(
+            Asked(
+                model=name,
+                title=titles.get(name, name),
+                weight=found.weights[name],
+                temperature=found.temperatures[name],
+            )
+            for name in found.answers
+        ),
+        joint=tuple(tuple(row) for row in joint.tolist()),
+        by_class=tuple(
+            ClassLabels(
+                name=name,
+                cells=int((found.labels == k).sum()),
+                wrong=wrong[k + 1],
+                suspects=sum(one.label == name for one in suspects),
+            )
+            for k, name in enumerate(classes)
+        ),
+        wrong=wrong[0],
+        at_best=_complement(wrong[0]),
+        suspects=tuple(suspects),
+        method=method,
+        sentence=_sentence(len(suspects), len(found.cell_ids), wrong[0]),
+    )
+
+
+def _suspects(found: Blend, confident: Numbers, cells: pl.DataFrame, classes: Sequence[str]) -> list[Suspect]:
+    """Return the cells whose confident class is not their label, the widest apart first."""
+    images: dict[str, str | None] = dict(cells.select("cell_id", "image").iter_rows())
+    rows = np.flatnonzero((confident != NOBODY) & (confident != found.labels))
+    own = found.probabilities[rows, found.labels[rows]]
+    score = found.probabilities[rows, confident[rows]] - own
+    suspects = []
+    for k in np.argsort(-score, kind="stable"):
+        row = int(rows[k])
+        asked = [answers[row] for answers in found.answers.values() if answers[row] >= 0]
+        suspects.append(
+            Suspect(
+                cell_id=found.cell_ids[row],
+                image=images[found.cell_ids[row]],
+                label=classes[found.labels[row]],
+                suspected=classes[confident[row]],
+                score=float(score[k]),
+                self_confidence=float(own[k]),
+                agree=sum(int(answer == confident[row]) for answer in asked),
+                of=len(asked),
+            )
+        )
+    return suspects
+
+
+def _estimate(value: float, resampled: Floats, method: str) -> Estimate:
+    defined = resampled[np.isfinite(resampled)]
+    if not np.isfinite(value):
+        return Estimate(value=None, interval=interval(np.nan, np.nan, LEVEL, method))
+    if len(defined) < 0.9 * len(resampled):
+        return Estimate(value=value, interval=interval(np.nan, np.nan, LEVEL, method))
+    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    # Clipped: rounding leaves shares of nothing a hair below it.
+    return Estimate(value=max(value, 0.0), interval=interval(max(float(low), 0.0), float(high), LEVEL, method))
+
+
+def _complement(wrong: Estimate) -> Estimate:
+    limits = wrong.interval
+    low, high = (None if end is None else 1 - end for end in (limits.high, limits.low))
+    return Estimate(
+        value=None if wrong.value is None else 1 - wrong.value,
+        interval=limits.model_copy(update={"low": low, "high": high}),
+    )
+
+
+def _sentence(suspects: int, cells: int, wrong: Estimate) -> str:
+    if not suspects:
+        return f"None of the {cells} labels looks wrong to the models."
+    low, high = wrong.interval.low, wrong.interval.high
+    limits = "" if low is None or high is None else f" ({low:.0%} to {high:.0%})"
+    share = wrong.value or 0.0
+    return (
+        f"{suspects} of the {cells} labels look wrong to models that had not seen these cells. About {share:.0%}"
+        f"{limits} of all labels may be wrong, or their cells as hard as if they were: with such labels even a "
+        f"faultless classifier would be measured at about {1 - share:.2f}. A person has to look; nothing was changed."
+    )
