@@ -115,10 +115,8 @@ def test_efficientnet_against_resnet() -> None:
 def test_no_other_figure_stands_on_the_page() -> None:
     """Every number in the text is one of those computed above, printed by the seeds, or counted in the data."""
     known = {"35", "410", "347", "24", "95", "0", "1", "4", "0.004", "7e-18", "0.96"}
-    known |= (
-        {str(n) for n in DATA.values()} | {str(n) for n in SUPPORT}
+    known |= {str(n) for n in DATA.values()} | {str(n) for n in SUPPORT}
     known |= {"9.92", "0.97", "0.86", "0.94", "0.25", "0.75"}
-    )
     for matrix in (*(m for model in PRINTED for m in matrices(model)), majority()):
         low, high = clopper_pearson(int(np.trace(matrix)), N)
         figures = [
