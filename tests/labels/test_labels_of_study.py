@@ -60,8 +60,9 @@ def audited(
     inner_true = rng.choice(4, 80)
     inner_odds = {"good": simulated(inner_true, rng, skill), **{name: rng.dirichlet(np.ones(4), 80) for name in others}}
     inner, inner_cells = tables(inner_true, inner_odds, "v")
+    _, never = tables(inner_true[:5], {"good": simulated(inner_true[:5], rng)}, "a")  # cells that no model was asked
     found = audit_labels(
-        predictions, inner, pl.concat([cells, inner_cells]), classes=CLASSES, titles={}, seed=1, replicates=200
+        predictions, inner, pl.concat([never, cells, inner_cells]), classes=CLASSES, titles={}, seed=1, replicates=200
     )
     return found, {f"c{k:04d}" for k in np.flatnonzero(labels != true)}
 

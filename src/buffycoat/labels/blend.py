@@ -70,11 +70,12 @@ def blend(
     }
     weights = _weights(inner, temperatures, list(found))
     names = predictions.get_column("cell_id").unique().sort().to_list()
+    numbers = np.unique(np.concatenate([held.cell for held in found.values()]))  # in the order of the names
     count, total = np.zeros((len(names), len(classes))), np.zeros(len(names))
     labels, groups = np.zeros(len(names), np.int64), np.zeros(len(names), np.int64)
     answers: dict[str, Numbers] = {}
     for name, held in found.items():
-        place = held.cell - 1  # ranks of the names, from 1
+        place = np.searchsorted(numbers, held.cell)
         odds = rescale(held.odds, temperatures[name])
         own, asked = np.zeros_like(count), np.zeros(len(names))
         np.add.at(own, place, odds)

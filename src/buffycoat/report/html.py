@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from buffycoat import __version__
 from buffycoat.explore.document import CHANNELS, Histogram
+from buffycoat.morphology.summary import summarise
 from buffycoat.records.documents import ModelResult
 from buffycoat.report import numbers, views, words
 from buffycoat.report.colours import class_roles, palettes, variables
@@ -29,6 +30,9 @@ from buffycoat.report.figures.curves import curve
 from buffycoat.report.figures.diagrams import finding
 from buffycoat.report.figures.forest import accuracy_forest, difference_forest, sensitivity_forest
 from buffycoat.report.figures.pixels import pixel_distribution
+from buffycoat.report.figures.spreads import number as measured_number
+from buffycoat.report.figures.spreads import spread, title_of
+from buffycoat.report.labels import labels
 from buffycoat.report.mistakes import Mistake, wrong_in_all
 from buffycoat.report.pictures import data_uri, encoded
 from buffycoat.report.study_files import Study
@@ -39,6 +43,7 @@ GALLERY_BYTES = 8_000_000
 GALLERY_MOST = 1500
 """Mistakes shown in all, however small their pictures."""
 EXAMPLES = 6
+_DRAWN = 8
 
 
 def render_html(study: Study) -> str:
@@ -51,6 +56,7 @@ def render_html(study: Study) -> str:
     pairs, other_pairs = views.ordered_pairs(study)
     doubtful = _doubtful(study)
     cards = views.cards(study)
+    label_view = labels(study)
     lacking = [model.title for model in study.networks if model.model not in study.cards]
     context: dict[str, Any] = {
         "number": numbering(),
@@ -94,9 +100,11 @@ def render_html(study: Study) -> str:
         "models": _models(study),
         "roles": roles,
         "doubtful": doubtful,
+        "label_audit": label_view,
+        **_measured(study, roles),
         "doubtful_words": words.doubtful(len(doubtful), results),
         "conclusion": words.conclusion(results),
-        "contents": _contents(study, doubtful=bool(doubtful)),
+        "contents": _contents(study, doubtful=bool(doubtful), audited=label_view is not None),
         "light": Markup(variables(light)),  # noqa: S704 (our own)
         "dark": Markup(variables(dark)),  # noqa: S704 (our own)
         "css": Markup(_template("report.css")),  # noqa: S704 (our own)
@@ -267,6 +275,21 @@ def _exploration(study: Study, exploration: Exploration | None, roles: dict[str,
     return {"examples": examples, "averages": blocks, "pixels": pixels}
 
 
+def _measured(study: Study, roles: dict[str, str]) -> dict[str, Any]:
+    """Return the measurements by class, drawn and as a table: name, meaning, medians with quartiles, what it tells."""
+    found = summarise(study.cells, study.results.classes)
+    rows = []
+    for one in found:
+        spreads = [one.spreads.get(name) for name in study.results.classes]
+        cells = [
+            None if s is None else (measured_number(s.percentiles[2]), *map(measured_number, s.percentiles[1:4:2]))
+            for s in spreads
+        ]
+        rows.append((title_of(one.name, one.unit), one.meaning, cells, one.tells, f"{one.area:.2f}"))
+    drawings = [_inline(spread(one, roles)) for one in found[:_DRAWN]]
+    return {"measured": rows, "measured_drawings": drawings}
+
+
 def channel_drawings(histograms: dict[str, Histogram], roles: dict[str, str]) -> list[Drawing]:
     """Draw the pixel distribution of each colour channel."""
     return [pixel_distribution(histograms, channel, roles) for channel in CHANNELS]
@@ -290,7 +313,7 @@ def _average(exploration: Exploration, name: str) -> dict[str, Any]:
     }
 
 
-def _contents(study: Study, *, doubtful: bool) -> list[tuple[str, str, list[tuple[str, str]]]]:
+def _contents(study: Study, *, doubtful: bool, audited: bool) -> list[tuple[str, str, list[tuple[str, str]]]]:
     models = [(f"model-{k}", model.title) for k, model in enumerate(words.ranked(study.results), 1)]
     entries: list[tuple[str, str, list[tuple[str, str]]]] = [
         ("result", "Which network does best", []),
@@ -302,10 +325,13 @@ def _contents(study: Study, *, doubtful: bool) -> list[tuple[str, str, list[tupl
         ("training", "How it was split and trained", []),
         ("models", "Results, model by model", models),
         ("doubtful", "Cells that deserve a second look", []),
+        ("labels", "Labels that look wrong", []),
         ("conclusion", "Conclusion", []),
         ("repeat", "How to repeat it", []),
     ]
     absent = {"exploration"} if study.exploration is None else set[str]()
     if not doubtful:
         absent.add("doubtful")
+    if not audited:
+        absent.add("labels")
     return [entry for entry in entries if entry[0] not in absent]
