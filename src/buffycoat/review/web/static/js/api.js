@@ -1,0 +1,43 @@
+// Talking with the server: JSON in, JSON out, every refusal as a Fault with a title and a sentence.
+
+export class Fault extends Error {
+  constructor(status, title, detail, body = {}, retryAfter = 0) {
+    super(detail || title);
+    Object.assign(this, { status, title, detail, body, retryAfter });
+  }
+  /** Nothing was said by the server: the line is down, or the server is. */
+  get lost() { return this.status === 0; }
+}
+
+const csrf = () => document.querySelector('meta[name="csrf-token"]')?.content ?? "";
+
+export async function faultOf(response) {
+  const body = await response.json().catch(() => ({}));
+  const wait = Number(response.headers.get("Retry-After")) || 0;
+  return new Fault(response.status, body.title ?? `Error ${response.status}`, body.detail ?? response.statusText, body, wait);
+}
+
+/** Ask the server; returns the document answered (null when there is none). */
+export async function ask(method, path, body, { signal } = {}) {
+  const headers = { Accept: "application/json", "X-CSRF-Token": csrf() };
+  if (body !== undefined && !(body instanceof FormData)) headers["Content-Type"] = "application/json";
+  let response;
+  try {
+    response = await fetch(path, {
+      method, headers, signal, credentials: "same-origin",
+      body: body === undefined || body instanceof FormData ? body : JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Fault(0, "No connection", "The server did not answer.");
+  }
+  if (response.status === 401 && location.pathname !== "/login") {
+    location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
+  }
+  if (!response.ok) throw await faultOf(response);
+  return response.status === 204 ? null : response.json();
+}
+
+/** A name for one action of a person: repeated when the same action is sent again. */
+export const requestId = () =>
+  globalThis.crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");

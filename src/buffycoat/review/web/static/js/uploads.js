@@ -1,0 +1,151 @@
+// Photographs on their way to the desk. They are kept in the browser until the server has them, so that an upload
+// goes on where it stopped: on another page of the desk, or when the desk is opened again.
+import { Fault, ask } from "./api.js";
+
+const BATCH_FILES = 8, BATCH_BYTES = 16 << 20, LOCK = "buffycoat-upload";
+const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("buffycoat-uploads") : null;
+const memory = { uploads: new Map(), files: [] }; // where the browser stores nothing
+
+const asked = (request) => new Promise((resolve, reject) => { request.onsuccess = () => resolve(request.result); request.onerror = () => reject(request.error); });
+
+let opening;
+function database() {
+  opening ??= new Promise((resolve) => {
+    let request;
+    try { request = indexedDB.open("buffycoat", 1); } catch { resolve(null); return; }
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore("uploads", { keyPath: "id" });
+      request.result.createObjectStore("files", { autoIncrement: true, keyPath: "key" }).createIndex("upload", "upload");
+    };
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => resolve(null);
+  });
+  return opening;
+}
+
+async function store(name, mode = "readonly") {
+  const db = await database();
+  return db?.transaction(name, mode).objectStore(name) ?? null;
+}
+
+export async function uploads() {
+  const kept = await store("uploads");
+  return [...(kept ? await asked(kept.getAll()) : []), ...memory.uploads.values()];
+}
+
+async function keep(upload) {
+  if (memory.uploads.has(upload.id)) memory.uploads.set(upload.id, upload);
+  else { const kept = await store("uploads", "readwrite"); if (kept) await asked(kept.put(upload)); }
+  tell(upload);
+}
+
+export async function forget(id) {
+  memory.uploads.delete(id);
+  memory.files = memory.files.filter((one) => one.upload !== id);
+  const kept = await store("uploads", "readwrite");
+  if (kept) await asked(kept.delete(id));
+  for (const one of await filesOf(id, 100000)) await drop(one);
+}
+
+async function filesOf(id, most) {
+  if (memory.uploads.has(id)) return memory.files.filter((one) => one.upload === id).slice(0, most);
+  const kept = await store("files");
+  return kept ? asked(kept.index("upload").getAll(id, most)) : [];
+}
+
+async function drop(file) {
+  if (file.key === undefined) { memory.files = memory.files.filter((one) => one !== file); return; }
+  const kept = await store("files", "readwrite");
+  if (kept) await asked(kept.delete(file.key));
+}
+
+/** Put files in the line for a slide. */
+export async function enqueue(slide, files) {
+  const upload = { id: crypto.randomUUID(), slide: slide.id, name: slide.name, total: files.length, sent: 0, added: 0, skipped: [], refused: [], state: "waiting", at: Date.now() };
+  try {
+    for (const { file, name } of files) { const kept = await store("files", "readwrite"); await asked(kept.add({ upload: upload.id, name, blob: file })); }
+    await keep(upload);
+  } catch { // no room in the browser's store, or none at all: they are sent as long as this page is open
+    memory.uploads.set(upload.id, upload);
+    memory.files.push(...files.map(({ file, name }) => ({ upload: upload.id, name, blob: file })));
+    tell(upload);
+  }
+  run();
+  return upload;
+}
+
+const listeners = new Set();
+export const listen = (act) => listeners.add(act);
+function tell(upload) {
+  for (const act of listeners) act(upload);
+  channel?.postMessage(upload);
+}
+channel?.addEventListener("message", (event) => { for (const act of listeners) act(event.data); });
+
+/** Send what waits; one page of the desk does it, the others look on. */
+export async function run() {
+  const open = (await uploads()).filter((one) => one.state !== "done" && one.state !== "failed");
+  if (!open.length) return;
+  if (!navigator.locks) { await work(); return; }
+  await navigator.locks.request(LOCK, work);
+}
+
+async function work() {
+  for (const upload of await uploads()) {
+    if (upload.state === "done" || upload.state === "failed") continue;
+    await send({ ...upload });
+  }
+}
+
+async function send(upload) {
+  let tries = 0;
+  for (;;) {
+    const waiting = await filesOf(upload.id, BATCH_FILES);
+    if (!waiting.length) break;
+    const batch = [];
+    let bytes = 0;
+    for (const one of waiting) {
+      if (batch.length && bytes + one.blob.size > BATCH_BYTES) break;
+      batch.push(one);
+      bytes += one.blob.size;
+    }
+    upload.state = "sending";
+    tell(upload);
+    const form = new FormData();
+    for (const one of batch) form.append("files", one.blob, one.name);
+    try {
+      const answer = await ask("POST", `/api/v1/slides/${upload.slide}/fields`, form);
+      upload.added += answer.added.length;
+      upload.skipped.push(...answer.skipped);
+      upload.refused.push(...answer.refused);
+      tries = 0;
+    } catch (fault) {
+      if (!(fault instanceof Fault)) throw fault;
+      if (fault.lost || fault.status === 429 || fault.status === 503) {
+        tries += 1;
+        upload.state = "waiting";
+        upload.words = fault.lost ? "The server does not answer; trying again." : "The server is busy; going on in a moment.";
+        tell(upload);
+        await new Promise((resolve) => { setTimeout(resolve, 1000 * Math.min(30, fault.retryAfter || 2 ** Math.min(tries, 5))); });
+        continue;
+      }
+      if (fault.status === 404 || fault.status === 403 || fault.status === 409) {
+        upload.state = "failed";
+        upload.words = fault.detail;
+        await keep(upload);
+        for (const one of await filesOf(upload.id, 100000)) await drop(one);
+        return;
+      }
+      const refused = fault.body?.refused?.length ? fault.body.refused : batch.map((one) => ({ name: one.name, reason: fault.detail }));
+      upload.refused.push(...refused);
+    }
+    for (const one of batch) await drop(one);
+    upload.sent += batch.length;
+    upload.words = "";
+    await keep(upload);
+  }
+  upload.state = "done";
+  await keep(upload);
+}
+
+run();

@@ -1,0 +1,95 @@
+"""Every page answers, says what it is, holds no inline script or style, and keeps strangers' words as words."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from buffycoat.review.desk import Desk
+from buffycoat.review.web.house import own_path
+from buffycoat.review.web.render import STATIC, labels_style
+from tests.review.clients import Page
+from tests.review.desks import drawn_slide
+
+NASTY = "</script><script>alert(1)</script><b style='x'>&amp;"
+
+
+@pytest.mark.parametrize("path", ["/", "/accuracy", "/give-back", "/audit"])
+def test_a_page_says_it_is_no_medical_device(page: Page, path: str) -> None:
+    answer = page.http.get(path)
+    assert answer.status_code == 200
+    assert "Research software, not a medical device" in answer.text
+
+
+def test_pages_of_a_slide_hold_no_inline_script_or_style_whatever_its_name(desk: Desk, page: Page) -> None:
+    slide = drawn_slide(desk, fields=1, name=NASTY)
+    reading = page.http.post(f"/api/v1/slides/{slide.id}/readings", json={"number": None, "reader_name": None}).json()
+    assert reading["number"] == 1
+    for path in ("", "/report", "/history", "/agreement"):
+        text = page.http.get(f"/slides/{slide.id}{path}").text
+        assert "alert(1)" in text, path  # the name is shown, as words
+        assert NASTY not in text
+        for tag, attributes in tags(text):
+            assert "style" not in attributes, (path, tag)
+            assert not [name for name in attributes if name.startswith("on")], (path, tag)
+            if tag == "script":
+                assert attributes.get("src", "").startswith("/static/") or attributes["type"] == "application/json"
+
+
+def tags(text: str) -> list[tuple[str, dict[str, str]]]:
+    """Return the elements of a page with their attributes."""
+    found: list[tuple[str, dict[str, str]]] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            found.append((tag, {name: value or "" for name, value in attrs}))
+
+    Reader().feed(text)
+    return found
+
+
+@pytest.mark.parametrize("path", ["/slides/nothing", "/nothing", "/slides/nothing/report", "/slides/nothing/second"])
+def test_what_is_not_there_is_said_as_a_page(page: Page, path: str) -> None:
+    answer = page.http.get(path)
+    assert answer.status_code == 404
+    assert "<h1>Not found</h1>" in answer.text
+
+
+def test_filters_that_make_no_sense_are_left_out(desk: Desk, page: Page) -> None:
+    drawn_slide(desk, fields=1, name="The only one")
+    for query in ("state=wrong", "since=yesterday", "sort=size", "offset=-4", "until=9999-12-31"):
+        assert "The only one" in page.http.get(f"/pages/slides?{query}").text, query
+    assert "No slide matches" in page.http.get("/pages/slides?text=other").text
+
+
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [
+        ("/slides/1?reading=2", "/slides/1?reading=2"),
+        ("//evil.example/", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+        ("/login?next=/", "/"),  # round and round
+        ("/a\nb", "/"),
+    ],
+)
+def test_signing_in_leads_nowhere_else(asked: str, given: str) -> None:
+    assert own_path(asked) == given
+
+
+def test_every_label_has_a_colour_for_light_and_for_dark(desk: Desk) -> None:
+    style = labels_style(desk.labels)
+    for label in desk.labels:
+        assert f'[data-label="{label.name}"]{{--k:light-dark({label.colour},#' in style
+
+
+def test_nothing_in_the_pages_asks_another_host() -> None:
+    own = [path for path in STATIC.rglob("*") if path.suffix in {".js", ".css", ".svg"} and "vendor" not in path.parts]
+    assert own
+    for path in own:
+        found = re.findall(r"https?://[^\s\"')]+", path.read_text(encoding="utf-8"))
+        assert set(found) <= {"http://www.w3.org/2000/svg"}, path
+    assert (STATIC / "vendor" / "htmx-LICENSE.txt").is_file()
