@@ -145,6 +145,7 @@ def operating_point(classes: tuple[str, ...] = CLASSES, **changes: Any) -> dict[
             "error_rate": estimate(0.05),
             "coverage": {"0.90": estimate(0.9)},
             "set_size": {"0.90": 1.2},
+            "unlike": estimate(0.01),
         },
     }
     return {**point, **changes}

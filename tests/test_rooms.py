@@ -14,9 +14,9 @@ KNOWN_TO_ALL = ("__init__", "errors", "files", "settings", "taxonomy", "records"
 ROOMS = (
     *("imaging", "synth", "data", "explore", "clean", "split", "audit", "morphology"),
     *("networks", "train", "evaluate", "labels", "bundle", "predict", "report", "differential"),
-    *("doctor", "study", "review", "cli", "__main__"),
+    *("export", "doctor", "study", "review", "cli", "__main__"),
 )
-HEAVY_ROOMS = {"networks", "train", "doctor"}
+HEAVY_ROOMS = {"networks", "train", "export", "doctor"}
 """Rooms that may name PyTorch; the doctor only to ask it for a graphics card."""
 
 

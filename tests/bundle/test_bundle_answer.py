@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import softmax as scipy_softmax
@@ -16,11 +16,13 @@ from tests.bundles import operating_point
 Logits = arrays(np.float32, (3, 5, 4), elements=st.floats(-50, 50, width=32))
 
 
+@settings(deadline=None)
 @given(Logits)
 def test_softmax_is_scipys(logits: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
     assert softmax(logits) == pytest.approx(scipy_softmax(logits.astype(np.float64), axis=-1), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(Logits, st.floats(0.2, 5))
 def test_for_one_view_rescaling_divides_the_logits(
     logits: np.ndarray[tuple[int, ...], np.dtype[np.float32]], temperature: float
@@ -30,6 +32,7 @@ def test_for_one_view_rescaling_divides_the_logits(
     assert got.sum(1) == pytest.approx(np.ones(5))
 
 
+@settings(deadline=None)
 @given(Logits)
 def test_rescaling_never_changes_the_answer(logits: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
     before = over_views(logits)

@@ -15,7 +15,10 @@ from buffycoat import __version__
 from buffycoat.cli.console import remarks, results
 from buffycoat.errors import BuffycoatError
 
-COMMANDS: tuple[str, ...] = ("study", "data", "synth", "report", "predict", "differential", "review", "doctor")
+COMMANDS: tuple[str, ...] = (
+    *("study", "data", "synth", "report", "export", "card"),
+    *("predict", "differential", "review", "doctor"),
+)
 """The modules of :mod:`buffycoat.cli` that add a command, in the order in which help lists them."""
 
 

@@ -38,6 +38,7 @@ class CardExpectation(_Part):
     error_rate: Estimate  # share of wrong ones among those answered
     coverage: dict[str, Estimate]  # by level: share of cells whose conformal set holds the true class
     set_size: dict[str, float]  # by level: mean number of classes in a set
+    unlike: Estimate  # share of these cells called unlike the training cells
 
 
 class OperatingPoint(_Part):
@@ -48,7 +49,7 @@ class OperatingPoint(_Part):
 
     temperature: Positive  # fitted on inner validation rows
     error_rate: Share  # the stated error rate that `certain_threshold` was chosen for
-    certain_threshold: Share  # largest calibrated probability below this: unidentified, "uncertain"
+    certain_threshold: Annotated[float, Field(ge=0)]  # largest calibrated probability below this: "uncertain"
     conformal: dict[str, tuple[Share, ...]]  # by level ("0.90"), per class: in the set while 1 − p is at most this
     unlike_threshold: Annotated[float, Field(ge=0)]  # unlikeness above this: unidentified, "unlike"
     unlike_kept: Share  # share of held-out cells at or below that threshold

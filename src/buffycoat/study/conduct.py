@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
-from buffycoat.clean.weights import sampling_weights
 from buffycoat.data.dataset import DataSet
 from buffycoat.data.load import load
 from buffycoat.errors import OutputError, TrainingError
 from buffycoat.evaluate.results import evaluate
-from buffycoat.files import fingerprint, write_csv, write_parquet
+from buffycoat.files import write_csv, write_parquet
 from buffycoat.imaging.crops import CropStore
 from buffycoat.labels.of_study import write_labels
 from buffycoat.labels.overrides import corrections_remark, digest, read_overrides, with_overrides, write_overrides
@@ -25,16 +22,14 @@ from buffycoat.report.build import build
 from buffycoat.study import baseline
 from buffycoat.study.config import StudyConfig
 from buffycoat.study.folder import StudyFolder
+from buffycoat.study.jobs import fold_jobs
 from buffycoat.study.prepare import prepare
 from buffycoat.study.record import StudyRecord
 from buffycoat.study.watch import Silent, Watcher
-from buffycoat.train.batches import Rows
 from buffycoat.train.distributed import Processes, join
 from buffycoat.train.fold import FoldJob, describe, run_fold
 from buffycoat.train.precision import threads
 from buffycoat.train.side_by_side import Crew, crew, run_folds
-
-ROLES = ("train", "validation", "test")
 
 
 def conduct(
@@ -147,7 +142,7 @@ def _refuse_another(folder: StudyFolder, config: StudyConfig, data: DataSet) -> 
 
 def _train(folder: StudyFolder, processes: Processes, together: Crew, watch: Watcher, *, tensorboard: bool) -> None:
     record = StudyRecord.read(folder / "study.json")
-    jobs = list(_jobs(folder, record, tensorboard=tensorboard))
+    jobs = list(fold_jobs(folder, record, tensorboard=tensorboard))
     # A fold of every network, then the next: what a network costs an epoch is known early.
     jobs.sort(key=lambda job: (job.repeat, job.fold))
     if not all(len(job.rows["validation"]) for job in jobs):
@@ -208,42 +203,9 @@ def _say_fallback(card: NetworkCard, job: FoldJob, watch: Watcher) -> None:
         watch.say(f"{card.title} was trained from scratch: {card.weights_fallback}.", warning=True)
 
 
-def _jobs(folder: StudyFolder, record: StudyRecord, *, tensorboard: bool) -> Iterator[FoldJob]:
-    cells = read_table(folder / "cells.parquet", CELLS)
-    splits = read_table(folder / "splits.parquet", SPLITS).join(cells.select("cell_id", "label"), on="cell_id")
-    crops = CropStore.open(folder / "crops")
-    place = {name: index for index, name in enumerate(record.classes)}
-    for model in record.models:
-        for (repeat, fold), part in splits.sort("repeat", "fold", "cell_id").group_by(
-            "repeat", "fold", maintain_order=True
-        ):
-            rows = {}
-            for role in ROLES:
-                chosen = part.filter(pl.col("role") == role)
-                ids = chosen.get_column("cell_id").to_list()
-                labels = np.array([place[label] for label in chosen.get_column("label")], dtype=np.int64)
-                rows[role] = Rows(crops.rows(ids), labels, tuple(ids))
-            training = [record.classes[label] for label in rows["train"].labels]
-            yield FoldJob(
-                network=record.config.network(model),
-                weights=record.config.weights,
-                config=record.config.train[model],
-                classes=record.classes,
-                rows=rows,
-                sampling=sampling_weights(record.config.recipe, training),
-                stored_side_px=record.frame.side_px,
-                data_hash=fingerprint([record.data.content_hash, record.frame.model_dump()]),
-                seed=record.seed,
-                repeat=int(repeat),
-                fold=int(fold),
-                folder=folder.fold(model, int(repeat), int(fold)),
-                tensorboard=tensorboard,
-            )
-
-
 def _evaluate(folder: StudyFolder) -> Results:
     record = StudyRecord.read(folder / "study.json")
-    parts = [job.folder for job in _jobs(folder, record, tensorboard=False)]
+    parts = [job.folder for job in fold_jobs(folder, record, tensorboard=False)]
     columns = prediction_columns(record.classes)
     for name in ("predictions.parquet", "validation.parquet"):
         tables = [read_table(part / name, columns) for part in (*parts, *baseline.parts(folder, record))]

@@ -1,0 +1,180 @@
+"""Temperature and thresholds for a bundle, and how good its answers then are: from held-out predictions alone.
+
+The thresholds that are stored come from all held-out cells. What they achieve is measured fold by fold with
+thresholds set without that fold's cells, so that no figure is measured on the cells it was tuned on. The
+temperature comes from inner validation rows only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from buffycoat.bundle.answer import rescale
+from buffycoat.evaluate.abstention import choose_threshold
+from buffycoat.evaluate.calibration import brier, expected_calibration_error, fit_temperature, log_loss, log_of
+from buffycoat.evaluate.conformal import class_thresholds, prediction_sets
+from buffycoat.evaluate.intervals import EXACT, GroupBootstrap, clopper_pearson, exact_interval, interval
+from buffycoat.evaluate.unlike import threshold_at
+from buffycoat.records.card import CardExpectation, OperatingPoint
+from buffycoat.records.documents import Estimate, Interval, ModelResult
+
+LEVELS = ("0.80", "0.90", "0.95")
+"""Levels for which conformal thresholds are stored."""
+UNLIKE_KEPT = 0.99
+REPLICATES = 5000
+
+Floats = NDArray[np.float64]
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the fold networks said of cells they had not learned from, in one repeat of the study.
+
+    Attributes
+    ----------
+    fold
+        (n,), whose network was asked.
+    test
+        bool (n,): held out of the fold; the others are its inner validation rows.
+    label, group
+        (n,) numbers.
+    probabilities
+        (n, C), mean over the views, not calibrated.
+    unlikeness
+        (n,), mean over the views.
+    """
+
+    fold: Numbers
+    test: NDArray[np.bool_]
+    label: Numbers
+    group: Numbers
+    probabilities: Floats
+    unlikeness: Floats
+
+    def take(self, rows: NDArray[np.bool_]) -> Asked:
+        """Return some of the rows."""
+        return Asked(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Held-out cells with probabilities and verdicts made without them."""
+
+    held: Asked
+    calibrated: Floats
+    answered: NDArray[np.bool_]
+    unlike: NDArray[np.bool_]
+    sets: dict[str, NDArray[np.bool_]]
+
+
+def operating_point(asked: Asked, result: ModelResult, *, error_rate: float, seed: int) -> OperatingPoint:
+    """Return temperature, thresholds and what they achieve.
+
+    Parameters
+    ----------
+    result
+        Of the held-out cells, for accuracy and its intervals.
+    error_rate
+        Share of the answers that may be wrong: the uncertain are left unidentified until it is met.
+    """
+    temperature = _temperature(asked.take(~asked.test))
+    measured = _measure(asked, error_rate)
+    held, calibrated = measured.held, measured.calibrated
+    # With one fold there are no other held-out cells to set thresholds by, but the validation rows.
+    pool = held if len(np.unique(held.fold)) > 1 else asked.take(~asked.test)
+    odds = calibrated if pool is held else rescale(pool.probabilities, temperature)
+    right = calibrated.argmax(1) == held.label
+    truth = np.arange(len(held.label)), held.label
+    share = _Shares(held.group, seed)
+    return OperatingPoint(
+        temperature=temperature,
+        error_rate=error_rate,
+        certain_threshold=choose_threshold(odds, pool.label, error_rate),
+        conformal={level: _stored(class_thresholds(odds, pool.label, float(level))) for level in LEVELS},
+        unlike_threshold=threshold_at(pool.unlikeness, UNLIKE_KEPT),
+        unlike_kept=UNLIKE_KEPT,
+        accuracy=result.accuracy,
+        balanced_accuracy=result.balanced_accuracy,
+        ece=expected_calibration_error(calibrated, held.label),
+        ece_before=expected_calibration_error(held.probabilities, held.label),
+        brier=brier(calibrated, held.label),
+        log_loss=log_loss(calibrated, held.label),
+        expected=CardExpectation(
+            unidentified=share.of(~measured.answered, np.ones_like(right)),
+            error_rate=share.of(measured.answered & ~right, measured.answered),
+            coverage={level: share.of(sets[truth], np.ones_like(right)) for level, sets in measured.sets.items()},
+            set_size={level: float(sets.sum(1).mean()) for level, sets in measured.sets.items()},
+            unlike=share.of(measured.unlike, np.ones_like(right)),
+        ),
+    )
+
+
+def _temperature(rows: Asked) -> float:
+    return fit_temperature(log_of(rows.probabilities), rows.label)
+
+
+def _measure(asked: Asked, error_rate: float) -> _Measured:
+    """Calibrate each fold's held-out cells, and judge them by thresholds, without any row of their groups."""
+    held, inner = asked.take(asked.test), asked.take(~asked.test)
+    folds = np.unique(held.fold).tolist()
+    calibrated = np.zeros_like(held.probabilities)
+    for fold in folds:
+        own = held.fold == fold
+        others = inner.take(~np.isin(inner.group, held.group[own]))
+        calibrated[own] = rescale(held.probabilities[own], _temperature(others))
+    answered, unlike = np.zeros(len(held.label), np.bool_), np.zeros(len(held.label), np.bool_)
+    sets = {level: np.zeros_like(calibrated, np.bool_) for level in LEVELS}
+    for fold in folds:
+        own = held.fold == fold
+        if len(folds) > 1:
+            odds, labels, distances = calibrated[~own], held.label[~own], held.unlikeness[~own]
+        else:
+            odds, labels, distances = rescale(inner.probabilities, _temperature(inner)), inner.label, inner.unlikeness
+        unlike[own] = held.unlikeness[own] > threshold_at(distances, UNLIKE_KEPT)
+        answered[own] = calibrated[own].max(1) >= choose_threshold(odds, labels, error_rate)
+        for level, found in sets.items():
+            found[own] = prediction_sets(calibrated[own], class_thresholds(odds, labels, float(level)))
+    return _Measured(held, calibrated, answered, unlike, sets)
+
+
+def _stored(thresholds: Floats) -> tuple[float, ...]:
+    return tuple(np.clip(thresholds, 0, 1).tolist())
+
+
+class _Shares:
+    """Shares of cells with intervals that respect groups: exact where every cell is its own, else a bootstrap."""
+
+    def __init__(self, group: Numbers, seed: int) -> None:
+        _, self._group = np.unique(group, return_inverse=True)
+        self._groups = int(self._group.max()) + 1
+        self._independent = self._groups == len(group)
+        self._seed = seed
+
+    def of(self, part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Estimate:
+        """Return the share of `part` among `whole`."""
+        right, count = int((part & whole).sum()), int(whole.sum())
+        if count == 0:
+            nothing = Interval(low=None, high=None, method="undefined: a share of no cells")
+            return Estimate(value=None, interval=nothing, numerator=0, denominator=0)
+        limits = exact_interval(right, count) if self._independent else self._by_groups(part & whole, whole)
+        return Estimate(value=right / count, interval=limits, numerator=right, denominator=count)
+
+    def _by_groups(self, part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Interval:
+        counts = np.stack([np.bincount(self._group, mask, self._groups) for mask in (part, whole)], 1).astype(np.int64)
+        found = GroupBootstrap(counts, replicates=REPLICATES, seed=self._seed).interval(_share)
+        if found is not None:
+            return found
+        concerned = counts[counts[:, 1] > 0]
+        full = int((concerned[:, 0] == concerned[:, 1]).sum())
+        low, high = clopper_pearson(full, len(concerned))
+        return interval(float(low), float(high), 0.95, f"{EXACT}, groups counted for cells")
+
+
+def _share(counts: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found: Floats = counts[..., 0] / counts[..., 1]
+    return found
