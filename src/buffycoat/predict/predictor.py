@@ -60,9 +60,9 @@ class Predictor:
         self.views = views
         self.max_pixels = max_pixels
         self._threads, self._batch = threads, batch
-        self._view = View(self.card.frame, self.card.view_px, self.card.input_px)
+        self.view = View(self.card.frame, self.card.view_px, self.card.input_px)
         self._point = _operating_point(self.card, views)
-        self._session = Session(bundle.model)
+        self.session = Session(bundle.model)
         self.pace: Pace | None = None
 
     @classmethod
@@ -168,7 +168,7 @@ class Predictor:
 
     def work(self, items: Sequence[Item], batch: int) -> list[PhotographResult]:
         """Return one result per item, computed on this thread, the network taking `batch` cells at a time."""
-        return self._results([look(item, self._view, self.max_pixels) for item in items], batch)
+        return self._results([look(item, self.view, self.max_pixels) for item in items], batch)
 
     def classify(self, rgb: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Prediction, ...]:
         """Classify cells whose boxes are known, as where a person drew them.
@@ -185,7 +185,7 @@ class Predictor:
         ImageError
             The array is no photograph, or a box is empty or outside it.
         """
-        return self._results([boxed("array", checked(rgb, self.max_pixels), boxes, self._view)], 8)[0].cells
+        return self._results([boxed("array", checked(rgb, self.max_pixels), boxes, self.view)], 8)[0].cells
 
     def explain(self, rgb: NDArray[np.uint8], prediction: Prediction) -> NDArray[np.uint8]:
         """Return the crop of a cell with the class-activation map of its best class laid over it.
@@ -215,10 +215,10 @@ class Predictor:
         rgb = checked(rgb, self.max_pixels)
         height, width = rgb.shape[:2]
         if prediction.box == (0, 0, width, height):
-            seen = self._view.whole(rgb)
+            seen = self.view.whole(rgb)
         else:
-            seen = boxed("array", rgb, [prediction.box], self._view).views[0]
-        explained = self._session.explain(as_inputs(seen[None], self.card.mean, self.card.std))
+            seen = boxed("array", rgb, [prediction.box], self.view).views[0]
+        explained = self.session.explain(as_inputs(seen[None], self.card.mean, self.card.std))
         return seen, explained.cam[0, self.card.classes.index(prediction.best)]
 
     def decoded(self, item: Item) -> NDArray[np.uint8]:
@@ -231,7 +231,7 @@ class Predictor:
         """
         if item.content is None:
             raise ImageError(item.name, item.error or "empty")
-        return decode(item.content, self._view, self.max_pixels)[0]
+        return decode(item.content, self.view, self.max_pixels)[0]
 
     def _results(self, looked: Sequence[Looked], batch: int) -> list[PhotographResult]:
         from buffycoat.predict.answers import photograph_results
@@ -247,7 +247,7 @@ class Predictor:
         unlikeness: list[NDArray[np.float32]] = []
         for first in range(0, len(seen), batch):
             inputs = as_inputs(np.stack(seen[first : first + batch]), self.card.mean, self.card.std)
-            given = [self._session.classify(one) for one in turned(inputs, self.views)]
+            given = [self.session.classify(one) for one in turned(inputs, self.views)]
             logits.append(np.stack([one for one, _ in given]))
             unlikeness.append(np.stack([one for _, one in given]))
         return answer(np.concatenate(logits, axis=1), np.concatenate(unlikeness, axis=1), self._point)

@@ -40,7 +40,7 @@ class Session:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        options.enable_cpu_mem_arena = True
+        options.enable_mem_pattern = False  # patterns cost memory for every batch size met, and gain no time
         self._only_asked = onnxruntime.RunOptions()
         self._only_asked.only_execute_path_to_fetches = True
         try:
