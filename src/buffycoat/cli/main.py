@@ -16,7 +16,7 @@ from buffycoat.cli.console import remarks, results
 from buffycoat.errors import BuffycoatError
 
 COMMANDS: tuple[str, ...] = (
-    *("study", "data", "synth", "report", "export", "card"),
+    *("study", "data", "synth", "evaluate", "report", "export", "card"),
     *("predict", "differential", "review", "doctor"),
 )
 """The modules of :mod:`buffycoat.cli` that add a command, in the order in which help lists them."""

@@ -10,6 +10,9 @@ import typer
 
 def command(
     study: Annotated[Path, typer.Argument(help="The folder a study wrote.", show_default=False)],
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print every table as Markdown instead; nothing is written.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the report's path only.")] = False,
 ) -> None:
     """Write report.html and the project page of a finished study again; nothing is trained."""
@@ -17,6 +20,13 @@ def command(
     from buffycoat.report.build import build
     from buffycoat.report.terminal import show
 
+    if markdown:
+        from buffycoat.report.markdown import tables
+        from buffycoat.report.study_files import read_study
+
+        found = read_study(study)
+        typer.echo(tables(found.results, found.about.command_line), nl=False)
+        return
     report = build(study)
     if quiet:
         typer.echo(str(report))

@@ -23,6 +23,7 @@ from buffycoat.morphology.summary import summarise
 from buffycoat.records.documents import ModelResult
 from buffycoat.report import numbers, views, words
 from buffycoat.report.colours import class_roles, palettes, variables
+from buffycoat.report.evidence import evidence_view
 from buffycoat.report.exploration import Exploration
 from buffycoat.report.figures.bars import before_after, ordered
 from buffycoat.report.figures.confusion import confusion_matrix
@@ -37,6 +38,7 @@ from buffycoat.report.mistakes import Mistake, wrong_in_all
 from buffycoat.report.pictures import data_uri, encoded
 from buffycoat.report.study_files import Study
 from buffycoat.report.svg import Drawing
+from buffycoat.report.trust import always_named, trust_view
 
 GALLERY_BYTES = 8_000_000
 """Room for the pictures of all galleries together, as text; the file stays below 15 MB."""
@@ -57,6 +59,7 @@ def render_html(study: Study) -> str:
     doubtful = _doubtful(study)
     cards = views.cards(study)
     label_view = labels(study)
+    trusted = trust_view(results)
     lacking = [model.title for model in study.networks if model.model not in study.cards]
     context: dict[str, Any] = {
         "number": numbering(),
@@ -99,6 +102,9 @@ def render_html(study: Study) -> str:
         "figures": _figures(study),
         "models": _models(study),
         "roles": roles,
+        "trust": trusted,
+        "always": always_named(trusted.rows[0].trust) if trusted.rows else "",
+        "evidence": evidence_view(results),
         "doubtful": doubtful,
         "label_audit": label_view,
         **_measured(study, roles),
@@ -144,6 +150,7 @@ def environment(*, autoescape: bool) -> Environment:
         "p_number": numbers.p_number,
         "listed": numbers.listed,
         "cell": numbers.markdown,
+        "drawn": _inline,
     }
     return found
 
@@ -324,6 +331,8 @@ def _contents(study: Study, *, doubtful: bool, audited: bool) -> list[tuple[str,
         ("networks", "The networks", []),
         ("training", "How it was split and trained", []),
         ("models", "Results, model by model", models),
+        ("trust", "How far the probabilities can be trusted", []),
+        ("evidence", "How much these data can tell", []),
         ("doubtful", "Cells that deserve a second look", []),
         ("labels", "Labels that look wrong", []),
         ("conclusion", "Conclusion", []),

@@ -92,6 +92,17 @@ def short(value: int) -> str:
     return whole(value)
 
 
+def percent(value: float | None, places: int = 0) -> str:
+    """Return a share as a percentage.
+
+    Examples
+    --------
+    >>> percent(0.9), percent(0.0414, 1)
+    ('90\u00a0%', '4.1\u00a0%')
+    """
+    return UNDEFINED if value is None else f"{100 * value:.{places}f}\u00a0%"
+
+
 def counted(count: int, singular: str, plural: str | None = None) -> str:
     """Return a count with its noun.
 

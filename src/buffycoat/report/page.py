@@ -17,6 +17,7 @@ import polars as pl
 from buffycoat.files import output_error, write_bytes, write_text
 from buffycoat.report import views, words
 from buffycoat.report.colours import class_roles, palettes
+from buffycoat.report.evidence import evidence_view
 from buffycoat.report.figures.bars import before_after
 from buffycoat.report.figures.confusion import confusion_matrix
 from buffycoat.report.figures.curves import curve
@@ -30,6 +31,7 @@ from buffycoat.report.photographs import averages_sheet, examples_sheet, mistake
 from buffycoat.report.pictures import encoded, sheet
 from buffycoat.report.study_files import Study
 from buffycoat.report.svg import Drawing
+from buffycoat.report.trust import TrustView, trust_view
 
 SHOWN_MISTAKES = 15
 """Mistakes on the page, for each model; the report shows them all."""
@@ -97,6 +99,7 @@ def _context(study: Study, files: _Files) -> dict[str, Any]:
     )
     if results.models:
         files.add("forest", accuracy_forest(results), "Accuracy and balanced accuracy with their 95 % intervals.")
+    trusted, evidence = trust_view(results), evidence_view(results)
     left = views.left_after([step.counts_after for step in cleaning.steps])
     return {
         "files": files.known,
@@ -123,8 +126,30 @@ def _context(study: Study, files: _Files) -> dict[str, Any]:
             _model(study, place, files, *found) for place, found in enumerate(views.mistakes_by_model(study), 1)
         ],
         "pairs": views.ordered_pairs(study)[0],
+        "trust": trusted,
+        "trust_figures": _trust(trusted, files),
+        "evidence": evidence,
+        "evidence_figures": [
+            files.add(f"learning-{place}", drawing, f"Learning curve of {name}: accuracy and sensitivities.")
+            for place, (name, drawing) in enumerate(evidence.curves, 1)
+        ],
         "conclusion": words.conclusion(results),
     }
+
+
+def _trust(trusted: TrustView, files: _Files) -> list[str]:
+    """Add the reliability diagrams of the most accurate model, and the risk–coverage curve."""
+    if not trusted.rows or trusted.curve is None:
+        return []
+    best = trusted.rows[0]
+    name = best.model.title
+    caption = f"How often {name} was right against how sure it was, {{}} scaling."
+    curve = "Share of wrong answers when only the most certain cells are answered."
+    return [
+        files.add("reliability-before", best.before, caption.format("before"), "Before scaling"),
+        files.add("reliability-after", best.after, caption.format("after"), "After scaling"),
+        files.add("risk-coverage", trusted.curve, curve, "Withholding answers"),
+    ]
 
 
 def _front_matter(study: Study, featured: bool) -> str:

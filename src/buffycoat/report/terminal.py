@@ -9,6 +9,7 @@ from rich.text import Text
 
 from buffycoat.records.documents import Estimate, ModelResult, Results
 from buffycoat.report.numbers import interval, share
+from buffycoat.report.trust import terminal_line
 from buffycoat.report.words import headline
 
 
@@ -39,6 +40,8 @@ def comparison_table(results: Results) -> Table:
 def summary(results: Results, report: str | None = None) -> Group:
     """Return everything a study says at its end: table, sentence, remarks, and the report's path."""
     parts: list[Table | Text] = [comparison_table(results), Text(headline(results))]
+    if (line := terminal_line(results)) is not None:
+        parts.append(Text(line))
     parts += [Text(f"Note: {remark}", style="yellow") for remark in results.remarks]
     if report is not None:
         parts.append(Text.assemble("Report: ", (report, "bold cyan")))

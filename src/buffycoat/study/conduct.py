@@ -5,22 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from buffycoat.data.dataset import DataSet
 from buffycoat.data.load import load
 from buffycoat.errors import OutputError, TrainingError
-from buffycoat.evaluate.results import evaluate
-from buffycoat.files import write_csv, write_parquet
 from buffycoat.imaging.crops import CropStore
-from buffycoat.labels.of_study import write_labels
-from buffycoat.labels.overrides import corrections_remark, digest, read_overrides, with_overrides, write_overrides
+from buffycoat.labels.overrides import digest, read_overrides, with_overrides, write_overrides
 from buffycoat.networks.build import build as build_network
 from buffycoat.records.documents import NetworkCard, Results
-from buffycoat.records.tables import CELLS, HISTORY, SPLITS, prediction_columns, read_table
 from buffycoat.report.build import build
 from buffycoat.study import baseline
 from buffycoat.study.config import StudyConfig
+from buffycoat.study.count import count, gather
 from buffycoat.study.folder import StudyFolder
 from buffycoat.study.jobs import fold_jobs
 from buffycoat.study.prepare import prepare
@@ -206,32 +201,5 @@ def _say_fallback(card: NetworkCard, job: FoldJob, watch: Watcher) -> None:
 def _evaluate(folder: StudyFolder) -> Results:
     record = StudyRecord.read(folder / "study.json")
     parts = [job.folder for job in fold_jobs(folder, record, tensorboard=False)]
-    columns = prediction_columns(record.classes)
-    for name in ("predictions.parquet", "validation.parquet"):
-        tables = [read_table(part / name, columns) for part in (*parts, *baseline.parts(folder, record))]
-        write_parquet(folder / name, pl.concat(tables))
-    write_csv(
-        folder / "history.csv",
-        pl.concat([pl.read_csv(part / "history.csv", schema_overrides=dict(HISTORY)) for part in parts]),
-    )
-    titles = {model: NetworkCard.read(folder.card(model)).title for model in record.models}
-    if record.config.baseline:
-        titles[baseline.NAME] = baseline.TITLE
-    results = evaluate(
-        read_table(folder / "predictions.parquet", columns),
-        read_table(folder / "cells.parquet", CELLS),
-        majority=read_table(folder / "splits.parquet", SPLITS),
-        classes=record.classes,
-        titles=titles,
-        baselines=(baseline.NAME,) if record.config.baseline else (),
-        synthetic=record.data.synthetic,
-        seed=record.seed,
-        protocol=record.protocol,
-        validation=read_table(folder / "validation.parquet", columns),
-    )
-    by_hand = corrections_remark(read_table(folder / "cells.parquet", CELLS))
-    if by_hand:
-        results = results.model_copy(update={"remarks": (*results.remarks, by_hand)})
-    results.write(folder / "results.json")
-    write_labels(folder.path)
-    return results
+    gather(folder, parts, baseline.parts(folder, record))
+    return count(folder)

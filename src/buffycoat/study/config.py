@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -18,8 +18,11 @@ from buffycoat.train.config import TrainConfig
 
 T = TypeVar("T", bound=Document)
 SECTIONS = ("study", "recipe", "split", "frame", "train")
-_STUDY_KEYS = ("models", "weights", "seed", "recipe", "preset", "baseline")
-_SWITCHES = ("baseline",)
+_STUDY_KEYS = (
+    *("models", "weights", "seed", "recipe", "preset"),
+    *("baseline", "train_seeds", "learning_curve", "error_rate"),
+)
+_SWITCHES = ("baseline", "train_seeds", "learning_curve", "error_rate")
 """Choices of [study] that ``--set`` takes without their section."""
 
 
@@ -33,7 +36,25 @@ class SplitConfig(Document):
     validation_share: float = Field(default=0.1, gt=0, lt=1)
 
 
-class StudyConfig(Document):
+class EvidenceConfig(Document):
+    """What is measured besides the comparison, and how strictly.
+
+    Attributes
+    ----------
+    train_seeds
+        Trainings of every fold of the first repeat, the study's own among them.
+    learning_curve
+        Shares of the training rows to train on, too, in the first repeat.
+    error_rate
+        Share of the answers that may be wrong where uncertain ones are withheld.
+    """
+
+    train_seeds: int = Field(default=1, ge=1, le=20)
+    learning_curve: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    error_rate: float = Field(default=0.05, gt=0, le=0.5)
+
+
+class StudyConfig(EvidenceConfig):
     """Every choice of a study; two studies with equal configuration and data are the same study."""
 
     preset: Preset
@@ -109,6 +130,7 @@ def configure(
         split=_section(SplitConfig, split, "split"),
         frame=_section(FrameSpec, given.get("frame", {}), "frame"),
         baseline=_switch(study.get("baseline", True), "baseline"),
+        **_evidence(study).model_dump(),
         train={
             spec.name: _section(
                 TrainConfig,
@@ -118,6 +140,12 @@ def configure(
             for spec in specs
         },
     )
+
+
+def _evidence(study: Mapping[str, Any]) -> EvidenceConfig:
+    given = {key: value for key, value in study.items() if key in EvidenceConfig.model_fields}
+    found = _section(EvidenceConfig, given, "[study]")
+    return found.model_copy(update={"learning_curve": tuple(sorted(set(found.learning_curve)))})
 
 
 def _used(split: Mapping[str, Any], given: Mapping[str, Any]) -> None:

@@ -1,0 +1,93 @@
+"""Counting: from the predictions of the folds to ``results.json``; again, too, long after the training."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import polars as pl
+
+from buffycoat.errors import DataError
+from buffycoat.evaluate.results import evaluate
+from buffycoat.files import write_csv, write_parquet
+from buffycoat.labels.of_study import write_labels
+from buffycoat.labels.overrides import corrections_remark
+from buffycoat.records.documents import BaselineCard, NetworkCard, Results
+from buffycoat.records.tables import CELLS, HISTORY, SPLITS, prediction_columns, read_table
+from buffycoat.study.folder import StudyFolder
+from buffycoat.study.record import StudyRecord
+
+
+def gather(folder: StudyFolder, networks: Iterable[Path], others: Iterable[Path]) -> None:
+    """Put the files of the folds together: predictions, validation predictions and history.
+
+    Parameters
+    ----------
+    networks, others
+        The folders of trained folds, and of folds without a history.
+    """
+    columns = prediction_columns(StudyRecord.read(folder / "study.json").classes)
+    parts = list(networks)
+    for name in ("predictions.parquet", "validation.parquet"):
+        write_parquet(folder / name, pl.concat([read_table(part / name, columns) for part in (*parts, *others)]))
+    write_csv(
+        folder / "history.csv",
+        pl.concat([pl.read_csv(part / "history.csv", schema_overrides=dict(HISTORY)) for part in parts]),
+    )
+
+
+def count(folder: StudyFolder, *, error_rate: float | None = None) -> Results:
+    """Count every figure from the stored predictions, and write ``results.json`` and the label suspects.
+
+    Parameters
+    ----------
+    error_rate
+        Share of the answers that may be wrong where uncertain ones are withheld; by default the study's own.
+
+    Raises
+    ------
+    DataError
+        It is no study folder, no model has finished, or a file is missing or damaged.
+    """
+    if not (folder / "study.json").is_file():
+        raise DataError(
+            f"{folder.path} is not a study folder: it holds no study.json.",
+            hint="Give the folder that `buffycoat study … --out FOLDER` wrote.",
+        )
+    record = StudyRecord.read(folder / "study.json")
+    columns = prediction_columns(record.classes)
+    predictions = read_table(folder / "predictions.parquet", columns)
+    cells = read_table(folder / "cells.parquet", CELLS)
+    models = [*record.models, *sorted(set(predictions.get_column("model")) - set(record.models))]
+    validation = folder / "validation.parquet"
+    results = evaluate(
+        predictions,
+        cells,
+        majority=read_table(folder / "splits.parquet", SPLITS),
+        classes=record.classes,
+        titles={model: _title(folder, model) for model in models},
+        baselines=[model for model in models if _baseline(folder, model).is_file()],
+        synthetic=record.data.synthetic,
+        seed=record.seed,
+        protocol=record.protocol,
+        validation=read_table(validation, columns) if validation.is_file() else None,
+        error_rate=record.config.error_rate if error_rate is None else error_rate,
+    )
+    by_hand = corrections_remark(cells)
+    if by_hand:
+        results = results.model_copy(update={"remarks": (*results.remarks, by_hand)})
+    results.write(folder / "results.json")
+    write_labels(folder.path)
+    return results
+
+
+def _baseline(folder: StudyFolder, model: str) -> Path:
+    return folder.path / "models" / model / "baseline.json"
+
+
+def _title(folder: StudyFolder, model: str) -> str:
+    """Return a model's title from its card, or its name where it has none."""
+    if _baseline(folder, model).is_file():
+        return BaselineCard.read(_baseline(folder, model)).title
+    card = folder.card(model)
+    return NetworkCard.read(card).title if card.is_file() else model
