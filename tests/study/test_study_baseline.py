@@ -8,7 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from buffycoat.errors import UsageError
+from buffycoat.data.load import load
+from buffycoat.errors import OutputError, UsageError
+from buffycoat.labels.overrides import write_overrides
+from buffycoat.labels.sheet import Correction
 from buffycoat.morphology.columns import COLUMNS
 from buffycoat.records.documents import Results
 from buffycoat.study import baseline
@@ -64,6 +67,31 @@ def test_the_report_shows_it_as_no_network(finished: Path) -> None:
     assert "The baseline: " + baseline.TITLE in report
     assert "This study trained 1 network " in report
     assert baseline.TITLE in (finished / "page" / "index.md").read_text()
+
+
+def test_the_report_shows_measurements_and_labels(finished: Path) -> None:
+    report = (finished / "report.html").read_text()
+    assert "Nucleus and cytoplasm, measured" in report and "Nucleus roundness" in report
+    assert "Labels that look wrong" in report
+    assert (finished / "labels.json").is_file()
+
+
+def test_corrected_labels_are_honoured_and_said(drawn: Path, tmp_path: Path) -> None:
+    cells = load(str(drawn)).cells
+    row = cells.filter(pl.col("label") == "neutrophil").row(0, named=True)
+    change = Correction(row["cell_id"], "", "neutrophil", "eosinophil", "A. Reader", "red granules", "2026-01-31")
+    write_overrides([change], tmp_path / "overrides.csv")
+    config = configure(preset="quick", models=[MODEL], weights="none", settings=(*TINY, "baseline=false"))
+    out = tmp_path / "out"
+    results = conduct(str(drawn), config, out, labels=tmp_path / "overrides.csv")
+    kept = pl.read_parquet(out / "cells.parquet").filter(pl.col("cell_id") == row["cell_id"]).row(0, named=True)
+    assert (kept["label"], kept["label_before"], kept["label_raw"]) == ("eosinophil", "neutrophil", row["label_raw"])
+    assert (kept["label_by"], kept["label_why"], kept["label_when"]) == ("A. Reader", "red granules", "2026-01-31")
+    assert any("1 label was corrected by hand (A. Reader)" in remark for remark in results.remarks)
+    assert "red granules" in (out / "report.html").read_text()
+    assert (out / "label-overrides.csv").is_file()
+    with pytest.raises(OutputError, match="labels"):
+        conduct(str(drawn), config, out)
 
 
 def test_a_second_run_fits_nothing_again(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,10 +153,10 @@ def _sentence(suspects: int, cells: int, wrong: Estimate) -> str:
     if not suspects:
         return f"None of the {cells} labels looks wrong to the models."
     low, high = wrong.interval.low, wrong.interval.high
-    limits = "" if low is None or high is None else f" ({low:.0%} to {high:.0%})"
+    limits = "" if low is None or high is None else f" ({100 * low:.0f} to {100 * high:.0f} %)"
     share = wrong.value or 0.0
     return (
-        f"{suspects} of the {cells} labels look wrong to models that had not seen these cells. About {share:.0%}"
+        f"{suspects} of the {cells} labels look wrong to models that had not seen these cells. About {100 * share:.0f} %"
         f"{limits} of all labels may be wrong, or their cells as hard as if they were: with such labels even a "
         f"faultless classifier would be measured at about {1 - share:.2f}. A person has to look; nothing was changed."
     )
