@@ -24,12 +24,12 @@ Rgb = NDArray[np.uint8]
 
 def _dicom(pixels: NDArray[Any], kind: str = "RGB", bits: int = 8, **fields: Any) -> bytes:
     from pydicom.dataset import FileDataset, FileMetaDataset
-    from pydicom.uid import ExplicitVRLittleEndian, VLMicroscopicImageStorage
+    from pydicom.uid import UID, ExplicitVRLittleEndian, VLMicroscopicImageStorage
 
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.MediaStorageSOPClassUID = VLMicroscopicImageStorage
-    meta.MediaStorageSOPInstanceUID = "1.2.826.0.1.3680043.8.498.1"
+    meta.MediaStorageSOPInstanceUID = UID("1.2.826.0.1.3680043.8.498.1")
     document = FileDataset("x", {}, file_meta=meta, preamble=b"\0" * 128)
     document.SOPClassUID, document.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
     document.Rows, document.Columns = pixels.shape[:2]
