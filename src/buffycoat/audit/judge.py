@@ -16,6 +16,7 @@ from buffycoat.audit.scan import Progress, Scan, scan
 from buffycoat.audit.shortcut import shortcuts, units_of
 from buffycoat.clean.recipe import Recipe
 from buffycoat.data.dataset import DataSet
+from buffycoat.errors import DataError
 from buffycoat.records.audit import Audit, Background, Finding, Flag, Problem, Shortcut
 
 FILE = "audit.json"
@@ -111,6 +112,18 @@ def _shortcut_problem(measured: Sequence[Shortcut], background: Background | Non
     )
 
 
+def kept_from(path: Path, document: Audit) -> Audit:
+    """Return the audit with what an earlier one of the same data knows besides: the control, and what a split leaks."""
+    try:
+        before = Audit.read(path)
+    except DataError:
+        return document
+    if before.content_hash != document.content_hash:
+        return document
+    known = {"paint_out": before.paint_out, "leakage": before.leakage}
+    return document.model_copy(update={key: value for key, value in known.items() if getattr(document, key) is None})
+
+
 def write(document: Audit, out: Path) -> Path:
     """Write the audit to a file, or as ``audit.json`` into a folder; return its path.
 
@@ -120,5 +133,5 @@ def write(document: Audit, out: Path) -> Path:
         It cannot be written.
     """
     path = out if out.suffix == ".json" and not out.is_dir() else out / FILE
-    document.write(path)
+    kept_from(path, document).write(path)
     return path

@@ -61,6 +61,9 @@ def study(
     labels: Annotated[
         Path | None, typer.Option(help="Labels corrected by hand: the file of `buffycoat data labels apply`.")
     ] = None,
+    allow_leakage: Annotated[
+        bool, typer.Option("--allow-leakage", help="Go on with a split that leaks; marks every result.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option(help="Replace another study in the folder.")] = False,
     tensorboard: Annotated[bool, typer.Option(help="Write TensorBoard logs beside each fold.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
@@ -78,7 +81,7 @@ def study(
         seed=seed,
         weights=weights,
         recipe=recipe,
-        settings=settings or (),
+        settings=[*(settings or ()), *(["split.leaks=allow"] if allow_leakage else [])],
         file=config,
     )
     _together(devices, nodes)

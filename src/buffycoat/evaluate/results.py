@@ -36,6 +36,7 @@ def evaluate(
     baselines: Sequence[str] = (),
     validation: pl.DataFrame | None = None,
     error_rate: float = ERROR_RATE,
+    leaked: str | None = None,
 ) -> Results:
     """Return every figure a report gives about the models, with intervals and comparisons.
 
@@ -67,6 +68,8 @@ def evaluate(
         may be trusted.
     error_rate
         Share of the answers that may be wrong where the least certain ones are withheld.
+    leaked
+        Why no figure can be trusted, where the split was allowed to leak: it marks every result.
 
     Raises
     ------
@@ -96,7 +99,12 @@ def evaluate(
         models=results,
         baselines=tuple(name for name in order if name in baselines),
         comparisons=comparisons,
-        remarks=(*_remarks(results, models, baseline, **options), *beaten(results, comparisons, baselines)),
+        leaked=leaked,
+        remarks=(
+            *((leaked,) if leaked else ()),
+            *_remarks(results, models, baseline, **options),
+            *beaten(results, comparisons, baselines),
+        ),
         trust=tuple(one for one in trusted if one is not None),
         enough=tuple(size for held in models for size in sample_sizes(held, classes)),
     )

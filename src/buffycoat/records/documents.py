@@ -100,6 +100,7 @@ class Results(Document):
     models: tuple[ModelResult, ...]
     baselines: tuple[str, ...] = ()  # those of the models that are no networks
     comparisons: tuple[Comparison, ...]
+    leaked: str | None = None  # why no result can be trusted: the split was allowed to leak
     remarks: tuple[str, ...] = ()
     trust: tuple[Trust, ...] = ()  # of the models that have validation rows
     enough: tuple[SampleSize, ...] = ()  # cells needed for narrower intervals, of each model

@@ -15,7 +15,7 @@ ROLES = ("train", "validation", "test")
 _MADE_ANEW = "Delete splits.parquet and run the same command again; it is made anew."
 
 
-def check_splits(splits: pl.DataFrame, cells: pl.DataFrame, *, hint: str = _MADE_ANEW) -> None:
+def check_splits(splits: pl.DataFrame, cells: pl.DataFrame, *, hint: str = _MADE_ANEW, may_part: bool = False) -> None:
     """Refuse splits that would make a result look better than it is, or that cannot be trained on.
 
     Parameters
@@ -26,6 +26,8 @@ def check_splits(splits: pl.DataFrame, cells: pl.DataFrame, *, hint: str = _MADE
         The cells they speak of, with label and group.
     hint
         What to do about a fault.
+    may_part
+        Whether groups on two sides are left for the caller to judge.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def check_splits(splits: pl.DataFrame, cells: pl.DataFrame, *, hint: str = _MADE
     own = pl.format("cell\0{}", "cell_id")
     known = cells.select("cell_id", "label", pl.col("group").fill_null(own).alias("group"))
     joined = table.join(known, on="cell_id", how="left")
-    faults = [*_doubled(table), *_parted(joined), *_lacking(joined)]
+    faults = [*_doubled(table), *([] if may_part else _parted(joined)), *_lacking(joined)]
     if faults:
         raise DataError(
             f"the splits cannot be trusted: {'; '.join(faults)}.",

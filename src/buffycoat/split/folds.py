@@ -40,6 +40,7 @@ def make_splits(
     test_share: float = 0.2,
     validation_share: float = 0.15,
     seed: int,
+    parted: Literal["drop", "keep"] = "drop",
 ) -> pl.DataFrame:
     """Return who plays which part in each repeat and fold.
 
@@ -63,6 +64,8 @@ def make_splits(
         (0: none).
     seed
         Any whole number from 0.
+    parted
+        What becomes of training rows whose group a given split holds out: left out, or kept for the caller to judge.
 
     Returns
     -------
@@ -81,7 +84,7 @@ def make_splits(
         raise UsageError(f"the seed should be 0 or more, found {seed}.")
     table = _taking_part(cells)
     if scheme == "given":
-        table = _kept_to_one_side(table)
+        table = _kept_to_one_side(table, drop=parted == "drop")
     rows = Rows.of(table)
     _check_classes(rows, folds if scheme == "kfold" else 2, scheme)
     parts: list[pl.DataFrame] = []
@@ -107,11 +110,11 @@ def make_splits(
                 ).with_columns(repeat=pl.lit(repeat, pl.Int32), fold=pl.lit(fold, pl.Int32))
             )
     splits = conform(pl.concat(parts), SPLITS, "the splits").select(list(SPLITS)).sort("repeat", "fold", "cell_id")
-    check_splits(splits, table, hint=_ADVICE[scheme])
+    check_splits(splits, table, hint=_ADVICE[scheme], may_part=parted == "keep")
     return splits
 
 
-def _kept_to_one_side(table: pl.DataFrame) -> pl.DataFrame:
+def _kept_to_one_side(table: pl.DataFrame, *, drop: bool) -> pl.DataFrame:
     """Check the given split, and take out training rows whose group is held out: the held-out rows stay as given."""
     if GIVEN_COLUMN not in table.columns:
         raise DataError(
@@ -127,7 +130,7 @@ def _kept_to_one_side(table: pl.DataFrame) -> pl.DataFrame:
         )
     held_out = table.filter(side == "test").get_column("group").drop_nulls().unique()
     parted = table.filter((side == "train") & pl.col("group").is_in(held_out.to_list()))
-    if parted.is_empty():
+    if parted.is_empty() or not drop:
         return table
     names = parted.get_column("group").unique().sort().to_list()
     _log.warning(

@@ -34,6 +34,8 @@ class SplitConfig(Document):
     repeats: int = Field(default=1, ge=1)
     test_share: float = Field(default=0.2, gt=0, lt=1)
     validation_share: float = Field(default=0.1, gt=0, lt=1)
+    groups: Literal["audited", "given", "none"] = "audited"  # audited: those given, joined where files show one cell
+    leaks: Literal["refuse", "drop", "allow"] = "refuse"  # drop: leaking training rows are left out
 
 
 class EvidenceConfig(Document):

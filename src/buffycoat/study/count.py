@@ -16,6 +16,7 @@ from buffycoat.records.documents import BaselineCard, NetworkCard, Results
 from buffycoat.records.tables import CELLS, HISTORY, SPLITS, prediction_columns, read_table
 from buffycoat.study.folder import StudyFolder
 from buffycoat.study.record import StudyRecord
+from buffycoat.study.splitting import leaked
 
 
 def gather(folder: StudyFolder, networks: Iterable[Path], others: Iterable[Path]) -> None:
@@ -72,6 +73,7 @@ def count(folder: StudyFolder, *, error_rate: float | None = None) -> Results:
         protocol=record.protocol,
         validation=read_table(validation, columns) if validation.is_file() else None,
         error_rate=record.config.error_rate if error_rate is None else error_rate,
+        leaked=leaked(folder),
     )
     by_hand = corrections_remark(cells)
     if by_hand:

@@ -12,7 +12,7 @@ from buffycoat.files import output_error
 from buffycoat.imaging.folder_lock import alone_in
 
 _OURS = (
-    *("study.json", "faults.json", "cleaning.json", "cells.parquet", "splits.parquet"),
+    *("study.json", "audit.json", "faults.json", "cleaning.json", "cells.parquet", "splits.parquet"),
     *("history.csv", "predictions.parquet", "validation.parquet", "results.json", "labels.json", "report.html"),
     "label-overrides.csv",
 )
@@ -87,5 +87,5 @@ class StudyFolder:
 
 
 def _begun(found: set[str]) -> bool:
-    """Say whether a study was stopped here before it wrote study.json: the crops come first."""
-    return "crops" in found and found <= {*_OURS, *_OUR_FOLDERS}
+    """Say whether a study was stopped here before it wrote study.json: the audit and the crops come first."""
+    return bool({"audit.json", "crops", "label-overrides.csv"} & found) and found <= {*_OURS, *_OUR_FOLDERS}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from buffycoat import taxonomy
@@ -12,14 +14,14 @@ from buffycoat.explore.survey import explore
 from buffycoat.files import write_json, write_parquet
 from buffycoat.imaging.crops import CropItem, CropStore, build_crops
 from buffycoat.morphology.table import measure_all
-from buffycoat.records.documents import Fault
+from buffycoat.records.documents import DataSummary, Fault
 from buffycoat.records.tables import BOX
 from buffycoat.records.versions import versions
-from buffycoat.split.folds import make_splits
 from buffycoat.study.config import SplitConfig, StudyConfig
 from buffycoat.study.folder import StudyFolder
 from buffycoat.study.presets import PRESETS
 from buffycoat.study.record import StudyRecord
+from buffycoat.study.splitting import audit_first, split
 from buffycoat.study.watch import Watcher
 from buffycoat.train.precision import choose
 
@@ -35,6 +37,9 @@ def prepare(data: DataSet, config: StudyConfig, out: StudyFolder, command: str, 
     DataError
         Too little is left to learn from: one class, or a class with fewer groups than folds.
     """
+    summary = data.summary()  # of the data as they came: the audit changes groups
+    checked, grouped = audit_first(data, config, out, watch)
+    data = replace(data, cells=grouped)
     watch.stage("Finding and framing the cells")
     crops = build_crops(_items(data), config.frame, out / "crops", on_progress=watch.count)
     cells, faults = _with_faults(data, crops)
@@ -43,7 +48,8 @@ def prepare(data: DataSet, config: StudyConfig, out: StudyFolder, command: str, 
     cells, cleaning = apply(config.recipe, cells, config.seed)
     cleaning.write(out / "cleaning.json")
     kept = cells.filter(pl.col("excluded_by").is_null())
-    splits = make_splits(kept, seed=config.seed, **config.split.model_dump())
+    splits, leakage = split(kept, config, checked, watch)
+    checked.model_copy(update={"leakage": leakage}).write(out / "audit.json")
     folds = splits.filter((pl.col("repeat") == 0) & (pl.col("role") == "test")).select(
         "cell_id", pl.col("fold").alias("_fold")
     )
@@ -57,7 +63,7 @@ def prepare(data: DataSet, config: StudyConfig, out: StudyFolder, command: str, 
     write_parquet(out / "splits.parquet", splits)
     watch.stage("Exploring")
     explore(cells, data.root, crops, out / "explore", seed=config.seed, spec=config.frame, on_progress=watch.count)
-    record = _record(data, config, taxonomy.order(kept.get_column("label")), command, threads)
+    record = _record(data, summary, config, taxonomy.order(kept.get_column("label")), command, threads)
     if (out / "study.json").exists():
         record = _going_on(StudyRecord.read(out / "study.json"), record, watch)
     record.write(out / "study.json")
@@ -88,9 +94,19 @@ def protocol(split: SplitConfig, preset: str) -> str:
     if split.repeats > 1:
         how += f", repeated {split.repeats} times"
     return (
-        f"{how}; groups never parted; {split.validation_share:.0%} of the training rows set aside for early stopping "
+        f"{how}; {_apart(split)}; {split.validation_share:.0%} of the training rows set aside for early stopping "
         f"(preset {preset}: {PRESETS[preset].title})."  # type: ignore[index]
     )
+
+
+def _apart(split: SplitConfig) -> str:
+    if split.leaks == "drop":
+        return "training rows whose group is held out left out"
+    if split.leaks == "allow" and (split.groups == "none" or split.scheme == "given"):
+        return "groups NOT kept together"
+    return {"audited": "groups never parted", "given": "groups as given never parted", "none": "rows taken one by one"}[
+        split.groups
+    ]
 
 
 def _items(data: DataSet) -> list[CropItem]:
@@ -129,10 +145,12 @@ def _with_faults(data: DataSet, crops: CropStore) -> tuple[pl.DataFrame, list[Fa
     return cells.drop("framing", "fault"), faults
 
 
-def _record(data: DataSet, config: StudyConfig, classes: tuple[str, ...], command: str, threads: int) -> StudyRecord:
+def _record(
+    data: DataSet, summary: DataSummary, config: StudyConfig, classes: tuple[str, ...], command: str, threads: int
+) -> StudyRecord:
     return StudyRecord(
         name=data.name,
-        data=data.summary(),
+        data=summary,
         preset=config.preset,
         protocol=protocol(config.split, config.preset),
         seed=config.seed,
