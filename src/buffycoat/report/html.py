@@ -22,6 +22,7 @@ from buffycoat.explore.document import CHANNELS, Histogram
 from buffycoat.morphology.summary import summarise
 from buffycoat.records.documents import ModelResult
 from buffycoat.report import numbers, views, words
+from buffycoat.report.audit import audit_view
 from buffycoat.report.colours import class_roles, palettes, variables
 from buffycoat.report.evidence import evidence_view
 from buffycoat.report.exploration import Exploration
@@ -78,6 +79,7 @@ def render_html(study: Study) -> str:
         "comparisons": views.pairs(study),
         "titles": {model.model: model.title for model in results.models},
         "faults": study.faults,
+        "audit": audit_view(study.audit),
         "cleaning": study.cleaning,
         "cleaning_words": words.cleaning(study.cleaning),
         "steps": list(
@@ -325,6 +327,7 @@ def _contents(study: Study, *, doubtful: bool, audited: bool) -> list[tuple[str,
     entries: list[tuple[str, str, list[tuple[str, str]]]] = [
         ("result", "Which network does best", []),
         ("data", "The data", []),
+        ("audit", "Are the data sound?", []),
         ("cleaning", "Cleaning", []),
         ("exploration", "Looking at the images", []),
         ("finding", "Finding the leukocyte", []),
@@ -339,6 +342,8 @@ def _contents(study: Study, *, doubtful: bool, audited: bool) -> list[tuple[str,
         ("repeat", "How to repeat it", []),
     ]
     absent = {"exploration"} if study.exploration is None else set[str]()
+    if study.audit is None:
+        absent.add("audit")
     if not doubtful:
         absent.add("doubtful")
     if not audited:

@@ -16,6 +16,7 @@ import polars as pl
 
 from buffycoat.files import output_error, write_bytes, write_text
 from buffycoat.report import views, words
+from buffycoat.report.audit import audit_view
 from buffycoat.report.colours import class_roles, palettes
 from buffycoat.report.evidence import evidence_view
 from buffycoat.report.figures.bars import before_after
@@ -110,6 +111,7 @@ def _context(study: Study, files: _Files) -> dict[str, Any]:
         "opening": markdown(views.opening(study)),
         "headline": markdown(words.headline(results)),
         "faults": study.faults,
+        "audit": audit_view(study.audit),
         "cleaning": cleaning,
         "cleaning_words": words.cleaning(cleaning),
         "steps": list(zip(cleaning.steps, left, strict=True)),

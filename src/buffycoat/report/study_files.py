@@ -14,6 +14,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from buffycoat.errors import DataError
+from buffycoat.records.audit import Audit
 from buffycoat.records.documents import (
     BaselineCard,
     Cleaning,
@@ -130,6 +131,12 @@ class Study:
             return TypeAdapter(tuple[Fault, ...]).validate_json(path.read_bytes())
         except ValidationError as error:
             raise DataError(f"{path} is damaged or of another version: {explain(error)}") from error
+
+    @cached_property
+    def audit(self) -> Audit | None:
+        """``audit.json``, or None where the study was made without one."""
+        path = self.folder / "audit.json"
+        return Audit.read(path) if path.is_file() else None
 
     @cached_property
     def cards(self) -> dict[str, NetworkCard]:

@@ -18,11 +18,11 @@ def comparison_table(results: Results) -> Table:
 
     Each figure has its 95 % interval below it. A collapsed model is red and says so in words.
     """
-    title = "Models on cells they were not trained on"
+    marks = [*(["LEAKING SPLIT"] if results.leaked else []), *(["SYNTHETIC DATA"] if results.synthetic else [])]
     table = Table(
-        title=f"SYNTHETIC DATA · {title}" if results.synthetic else title,
+        title=" · ".join([*marks, "Models on cells they were not trained on"]),
         caption="95 % intervals below each figure. Research software, not for diagnosis.",
-        title_style="bold yellow" if results.synthetic else "bold",
+        title_style="bold red" if results.leaked else "bold yellow" if results.synthetic else "bold",
         header_style="bold",
         box=box.SIMPLE_HEAD,
         padding=(0, 1),

@@ -32,6 +32,10 @@ def headline(results: Results) -> str:
     models = ranked(results)
     best = models[0]
     start = "On synthetic smears, " if results.synthetic else ""
+    if results.leaked:
+        start = "With copies of the same cells on both sides of the split" + (
+            ", on synthetic smears, " if results.synthetic else ", "
+        )
     if best.collapsed is not None:
         return (
             f"{start}no model learned to tell the classes apart: {listed([model.title for model in models])} collapsed."
@@ -65,7 +69,7 @@ def ranking(results: Results) -> str:
 
 def conclusion(results: Results) -> list[str]:
     """Return the conclusion, a paragraph per idea; every claim follows from a number or an interval."""
-    paragraphs = [headline(results)]
+    paragraphs = [*([results.leaked] if results.leaked else []), headline(results)]
     sound = [model for model in ranked(results) if model.collapsed is None]
     collapsed = [model for model in results.models if model.collapsed is not None]
     if collapsed:

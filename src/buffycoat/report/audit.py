@@ -1,0 +1,95 @@
+"""What a report shows of the audit: which problems there are, in the order in which they matter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from buffycoat.records.audit import Audit, Finding, Flag, Problem, Shortcut
+from buffycoat.report.numbers import counted, whole
+
+FINDINGS_SHOWN = 8
+"""Findings of a problem shown at once; all stand in ``audit.json``."""
+_FILES_SHOWN = 6
+_ORDER: tuple[Flag, ...] = ("serious", "look", "sound")
+FLAGS: dict[Flag, str] = {"serious": "serious", "look": "look at it", "sound": "sound"}
+
+
+@dataclass(frozen=True)
+class ProblemView:
+    """A problem with the findings that are shown, each as (files, more, note)."""
+
+    problem: Problem
+    flag: str
+    findings: list[tuple[str, str]]
+    hidden: int
+
+
+@dataclass(frozen=True)
+class AuditView:
+    """The audit as a report shows it."""
+
+    audit: Audit
+    sentence: str
+    paragraphs: list[str]
+    problems: list[ProblemView]
+    shortcuts: list[Shortcut]
+    labels: list[str]
+
+
+def audit_view(audit: Audit | None) -> AuditView | None:
+    """Gather what the audit tells, or None where there is none."""
+    if audit is None:
+        return None
+    ranked = sorted(audit.problems, key=lambda problem: _ORDER.index(problem.flag))
+    labels = list(dict.fromkeys(spread.label for shortcut in audit.shortcuts for spread in shortcut.classes))
+    return AuditView(
+        audit, _sentence(audit), _paragraphs(audit), [_view(one) for one in ranked], _shortcuts(audit), labels
+    )
+
+
+def _shortcuts(audit: Audit) -> list[Shortcut]:
+    return sorted(audit.shortcuts, key=lambda shortcut: -shortcut.effect)
+
+
+def _sentence(audit: Audit) -> str:
+    """Return the one sentence for a reader who is no statistician."""
+    serious = [problem for problem in audit.problems if problem.flag == "serious"]
+    if audit.leakage is not None:
+        return "Copies of the same cells stand on both sides of the split, so these results flatter the networks."
+    if not serious:
+        return (
+            "Nothing in the photographs was found that would make the results untrue: no cell stands on two sides of "
+            "a split, and nothing but the cell tells its class."
+            if audit.problem("shortcut").flag == "sound"
+            else "No cell stands on two sides of a split; look at what is listed before trusting small differences."
+        )
+    return f"Before trusting any figure, look at this first: {serious[0].sentence}"
+
+
+def _paragraphs(audit: Audit) -> list[str]:
+    first = f"{counted(audit.images, 'file')} were looked at one by one and compared with all others"
+    paragraphs = [
+        f"{first}; {whole(audit.readable)} could be read. They show at most {counted(audit.distinct, 'distinct cell')}."
+    ]
+    if audit.proposals:
+        paragraphs.append(
+            f"The data came with {counted(audit.groups_given, 'group')}. Where files show one cell, however it is "
+            f"turned, mirrored or moved, their groups were joined: {counted(audit.groups_used, 'group')} are used for "
+            "the split. The table of cells keeps the group each row came with in the column group_given."
+        )
+    if audit.background is not None:
+        paragraphs.append(audit.background.sentence)
+    if audit.paint_out is not None:
+        paragraphs.append(audit.paint_out.sentence)
+    return paragraphs
+
+
+def _view(problem: Problem) -> ProblemView:
+    shown = problem.findings[:FINDINGS_SHOWN] if problem.flag != "sound" else ()
+    hidden = len(problem.findings) - len(shown) if problem.flag != "sound" else 0
+    return ProblemView(problem, FLAGS[problem.flag], [(_files(one), one.note) for one in shown], hidden)
+
+
+def _files(finding: Finding) -> str:
+    more = len(finding.files) - _FILES_SHOWN
+    return ", ".join(finding.files[:_FILES_SHOWN]) + (f" and {more} more" if more > 0 else "")
