@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from buffycoat import settings
 from buffycoat.audit import hashing, polar
-from buffycoat.audit.overlay import SAME_FROM, Fields, overlap
+from buffycoat.audit.overlay import Fields, overlap
 from buffycoat.audit.picture import Look
 
 SAME_PICTURE = 0.9
@@ -180,7 +180,7 @@ def _settle(pairs: NDArray[np.int64], cells: _Cells, fields: Fields, sets: Sets)
         similarity, turn, flip = float(likeness[k]), float(turned[k]), bool(mirrored[k])
         if similarity < SAME_CELL:
             similarity = _laid_over(fields, first, second, (cells.centres[i], cells.centres[j]), turn, flip=flip)
-            if similarity < SAME_FROM:
+            if similarity <= 0:
                 continue
         sets.join(first, second)
         found.append(Copy(first, second, "cell", similarity, turn, flip))

@@ -17,9 +17,10 @@ from buffycoat.audit.shortcut import shortcuts, units_of
 from buffycoat.clean.recipe import Recipe
 from buffycoat.data.dataset import DataSet
 from buffycoat.errors import DataError
-from buffycoat.records.audit import Audit, Background, Finding, Flag, Problem, Shortcut
+from buffycoat.records.audit import Audit, Background, Finding, Flag, PaintOut, Problem, Shortcut
 
 FILE = "audit.json"
+PAINTED_OUT = "painted-out"
 
 
 def audit(
@@ -112,6 +113,27 @@ def _shortcut_problem(measured: Sequence[Shortcut], background: Background | Non
     )
 
 
+def with_control(document: Audit, control: PaintOut) -> Audit:
+    """Return the audit with the painted-out control among its problems."""
+    excess = max((control.painted.value or 0.0) - control.chance, 0.0) / (1 - control.chance)
+    problem = Problem(
+        name=PAINTED_OUT,
+        title="Leukocytes painted out",
+        flag=control.flag,
+        score=1 - min(excess, 1.0) if control.flag != "sound" else 1.0,
+        sentence=control.sentence,
+        advice="Nothing to do."
+        if control.flag == "sound"
+        else "Crop to the cell (frame.side_px), photograph all classes under one light, or split by day or slide; then "
+        "try the control again."
+        if control.flag == "serious"
+        else "Train the control longer or with more images before relying on it.",
+        found=0 if control.flag == "sound" else 1,
+    )
+    others = tuple(one for one in document.problems if one.name != PAINTED_OUT)
+    return document.model_copy(update={"paint_out": control, "problems": (*others, problem)})
+
+
 def kept_from(path: Path, document: Audit) -> Audit:
     """Return the audit with what an earlier one of the same data knows besides: the control, and what a split leaks."""
     try:
@@ -120,8 +142,9 @@ def kept_from(path: Path, document: Audit) -> Audit:
         return document
     if before.content_hash != document.content_hash:
         return document
-    known = {"paint_out": before.paint_out, "leakage": before.leakage}
-    return document.model_copy(update={key: value for key, value in known.items() if getattr(document, key) is None})
+    if document.paint_out is None and before.paint_out is not None:
+        document = with_control(document, before.paint_out)
+    return document if document.leakage else document.model_copy(update={"leakage": before.leakage})
 
 
 def write(document: Audit, out: Path) -> Path:

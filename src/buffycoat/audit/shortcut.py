@@ -21,6 +21,7 @@ PERMUTATIONS = 1999
 LARGE = 0.14
 """Omega squared from which an effect is called large (Cohen, 1988)."""
 _MIDDLING = 0.06
+_FEW = 0.1
 _ODD = 6.0  # robust deviations from the middle of all groups
 
 
@@ -209,4 +210,6 @@ def _odd(shown: Floats, units: Units) -> list[str]:
     if scatter <= 1e-9:
         return []
     far = np.abs(shown - middle) / scatter
+    if (far > _ODD).mean() > _FEW:  # two lights rather than a few strangers: that is for the effect to tell
+        return []
     return [str(units.groups[k]) for k in np.argsort(-far) if far[k] > _ODD and several[k]][:50]

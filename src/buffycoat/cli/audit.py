@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from buffycoat.cli.console import counting, remarks, results
+from buffycoat.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from buffycoat.records.audit import Audit, Problem
+    from buffycoat.study.paint_out import Plan
 
 _SHOWN = 4
 _MARKS = {"sound": ("✓", "green"), "look": ("!", "yellow"), "serious": ("✗", "bold red")}
@@ -24,7 +28,15 @@ def audit(
     ] = None,
     recipe: Annotated[str, typer.Option(help="Cleaning recipe the class counts are held against.")] = "seeds",
     folds: Annotated[int, typer.Option(min=2, help="Folds of the study to come.")] = 5,
-    seed: Annotated[int, typer.Option(min=0, help="Of permutations and resamples.")] = 7,
+    paint_out: Annotated[
+        bool,
+        typer.Option("--paint-out", help="Train on the fields with the leukocytes painted out: it must find nothing."),
+    ] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one choice of that control, e.g. epochs=20, folds=5 or network=resnet18."),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of permutations, resamples and the control.")] = 7,
     data_dir: Annotated[Path | None, typer.Option(help="Where named data sets live.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print audit.json instead of the table.")] = False,
     every: Annotated[bool, typer.Option("--all", help="List every finding, not the first few.")] = False,
@@ -37,13 +49,22 @@ def audit(
 
     chosen = named(recipe)
     still = quiet or as_json
+    if settings and not paint_out:
+        raise UsageError("--set changes the control, which only --paint-out trains.")
+    plan = _plan(settings or (), seed) if paint_out else None
     with counting("Reading", quiet=still) as move:
         found = load(data, data_dir=data_dir, on_progress=move)
     if not still:
         for remark in found.remarks:
             remarks().print(remark, markup=False)
     with counting("Looking at every file", quiet=still) as looking, counting("Comparing", quiet=still) as comparing:
-        document, _ = judge.audit(found, chosen, folds, seed=seed, on_progress=looking, on_compare=comparing)
+        document, cells = judge.audit(found, chosen, folds, seed=seed, on_progress=looking, on_compare=comparing)
+    if plan is not None:
+        from buffycoat.study.paint_out import paint_out as train
+
+        with counting("Training without the leukocytes", quiet=still) as move:
+            control = train(found, cells, chosen, plan, on_progress=move)
+        document = judge.with_control(document, control)
     path = None if out is None else judge.write(document, out)
     if as_json:
         results().print(document.model_dump_json(indent=2), markup=False, soft_wrap=True)
@@ -72,10 +93,17 @@ def show(document: Audit, *, every: bool = False) -> None:
         out.print(head, soft_wrap=True)
         if problem.flag != "sound":
             _show_findings(problem, every=every)
-    if document.paint_out is not None:
-        mark, style = _MARKS[document.paint_out.flag]
-        out.print(Text.assemble((f"{mark} Painted out  ", style), document.paint_out.sentence), soft_wrap=True)
     out.print("Research software, not a medical device.", style="dim")
+
+
+def _plan(settings: Iterable[str], seed: int) -> Plan:
+    """Return how the control is trained; the workbench must be installed."""
+    from buffycoat.study.needs import require_training
+
+    require_training()
+    from buffycoat.study.paint_out import Plan
+
+    return Plan.of(settings, seed)
 
 
 def _show_findings(problem: Problem, *, every: bool) -> None:

@@ -72,15 +72,14 @@ def _paragraphs(audit: Audit) -> list[str]:
         f"{first}; {whole(audit.readable)} could be read. They show at most {counted(audit.distinct, 'distinct cell')}."
     ]
     if audit.proposals:
+        used = "should have been" if audit.leakage else "are"
         paragraphs.append(
             f"The data came with {counted(audit.groups_given, 'group')}. Where files show one cell, however it is "
-            f"turned, mirrored or moved, their groups were joined: {counted(audit.groups_used, 'group')} are used for "
-            "the split. The table of cells keeps the group each row came with in the column group_given."
+            f"turned, mirrored or moved, their groups were joined: {counted(audit.groups_used, 'group')} {used} used "
+            "for the split. The table of cells keeps the group each row came with in the column group_given."
         )
     if audit.background is not None:
         paragraphs.append(audit.background.sentence)
-    if audit.paint_out is not None:
-        paragraphs.append(audit.paint_out.sentence)
     return paragraphs
 
 
