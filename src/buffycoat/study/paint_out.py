@@ -45,7 +45,7 @@ class Plan(Document):
 
     network: str = "efficientnet"
     weights: str = "auto"
-    epochs: int = Field(default=8, ge=1)
+    epochs: int = Field(default=5, ge=1)
     folds: int = Field(default=3, ge=2)
     input_px: int = Field(default=128, ge=16)
     most: int = Field(default=600, ge=8)  # fields, drawn evenly from the classes
