@@ -123,3 +123,12 @@ def test_a_damaged_network_is_refused(tmp_path_factory: pytest.TempPathFactory, 
         return
     with pytest.raises(BuffycoatError, match="card says"):
         open_bundle(folder)
+
+
+def test_a_small_animation_with_a_huge_frame_is_refused() -> None:
+    """Found by benchmarks/fuzz.py: Pillow's own limit raised its own error, past every fault that was foreseen."""
+    gif = bytearray(PICTURES[4])
+    frame = gif.index(b"\x2c\0\0\0\0\x20\0\x18\0") + 5
+    gif[frame : frame + 4] = (60_000).to_bytes(2, "little") * 2
+    with pytest.raises(ImageError, match="too large"):
+        read_image(bytes(gif))

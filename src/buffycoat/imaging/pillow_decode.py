@@ -36,6 +36,8 @@ def decode(content: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
             image.load()
         except MemoryError as error:
             raise ImageError(name, "too large for this machine's memory") from error
+        except Image.DecompressionBombError as error:
+            raise ImageError(name, "too large (a frame of hundreds of megapixels)") from error
         except _FAILURES as error:
             raise ImageError(name, "truncated" if "truncated" in str(error) else "cannot be decoded") from error
         try:
@@ -92,6 +94,8 @@ def _open(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
                 return reader(stream, name)
             except UnidentifiedImageError as error:
                 raise ImageError(name, "not an image") from error
+            except Image.DecompressionBombError as error:  # of a frame far larger than the picture says it is
+                raise ImageError(name, "too large (a frame of hundreds of megapixels)") from error
             except _FAILURES as error:
                 raise ImageError(name, "truncated or not an image") from error
     raise ImageError(name, "not an image")
