@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from buffycoat.review.app import create_app
@@ -14,13 +16,21 @@ _numbers = itertools.count(1)
 PASSWORD = "a long enough phrase"  # noqa: S105 - of tests
 
 
+_apps: WeakKeyDictionary[Desk, FastAPI] = WeakKeyDictionary()
+
+
+def app_of(desk: Desk) -> FastAPI:
+    """Return the application of a desk, made once."""
+    if desk not in _apps:
+        _apps[desk] = create_app(desk)
+    return _apps[desk]
+
+
 class Page:
     """A browser at one desk."""
 
     def __init__(self, desk: Desk, **client: Any) -> None:
-        self.http = TestClient(
-            create_app(desk), base_url="http://127.0.0.1:8350", raise_server_exceptions=False, **client
-        )
+        self.http = TestClient(app_of(desk), base_url="http://127.0.0.1:8350", raise_server_exceptions=False, **client)
         self.load()
 
     def load(self) -> dict[str, Any]:

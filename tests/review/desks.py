@@ -99,11 +99,18 @@ def small_photograph(seed: int) -> bytes:
 
 
 def drawn_slide(
-    desk: Desk, fields: int = 3, cells_per_field: int = 4, *, name: str = "Slide 1", who: Person = HERE, **more: Any
+    desk: Desk,
+    fields: int = 3,
+    cells_per_field: int = 4,
+    *,
+    name: str = "Slide 1",
+    who: Person = HERE,
+    seed: int = 1000,
+    **more: Any,
 ) -> SlideRow:
     """Make a slide of drawn fields and analyse it here and now."""
     slide = slides.create(desk, who, name, **more)
-    files = [(f"field {k}.jpg", photograph(1000 + k, cells_per_field)) for k in range(fields)]
+    files = [(f"field {k}.jpg", photograph(seed + k, cells_per_field)) for k in range(fields)]
     uploads.take_in(desk, who, slide.id, uploads.from_bytes(files))
     analyse(desk)
     return slides.get(desk, who, slide.id)

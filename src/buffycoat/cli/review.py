@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,8 @@ from buffycoat.cli.console import counting, remarks, results
 
 if TYPE_CHECKING:
     from buffycoat.review.desk import Desk
+
+PASSWORD_FILE_VARIABLE = "BUFFYCOAT_REVIEW_DATABASE_PASSWORD_FILE"  # noqa: S105 - a name
 
 Folder = Annotated[
     Path | None,
@@ -275,10 +278,20 @@ def _desk(folder: Path | None, database: str | None, **settings: Any) -> Desk:
     from buffycoat.review.settings import ReviewSettings, default_folder
 
     try:
-        chosen = ReviewSettings(folder=folder or default_folder(), database=database, **settings)
+        chosen = ReviewSettings(folder=folder or default_folder(), database=_with_password(database), **settings)
     except ValidationError as error:
         raise UsageError(f"The desk cannot be set up so: {explain(error)}.") from error
     return Desk(chosen)
+
+
+def _with_password(database: str | None) -> str | None:
+    """Return the address with the password from the file that a variable names, as containers hand secrets over."""
+    file = os.environ.get(PASSWORD_FILE_VARIABLE)
+    if database is None or file is None:
+        return database
+    from sqlalchemy.engine import make_url
+
+    return make_url(database).set(password=_password(Path(file))).render_as_string(hide_password=False)
 
 
 def _say_ready(desk: Desk, address: str, *, browser: bool) -> None:

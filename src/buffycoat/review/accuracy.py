@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import numpy as np
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, false, func, select
 from sqlalchemy.orm import Session
 
 from buffycoat.evaluate.intervals import Floats, GroupBootstrap, exact_interval
@@ -119,11 +119,16 @@ def _of_class(name: str, side: int) -> Callable[[SlideTally], tuple[int, int]]:
 
 def _tallies(desk: Desk, who: Person, since: datetime | None, until: datetime | None) -> list[SlideTally]:
     """Return one tally for each slide whose readings are all signed, in the order of signing."""
-    label = func.coalesce(Mark.label, Cell.label)
-    deleted = func.coalesce(Mark.deleted, False)
-    drawn = Cell.reading_id.is_not(None)
-    wanted = (
-        select(Slide.id, Reading.signed_at, Field.bundle, Cell.label, label, deleted, drawn, func.count())
+    cells = (
+        select(
+            Slide.id.label("slide"),
+            Reading.signed_at.label("at"),
+            Field.bundle.label("bundle"),
+            Cell.label.label("program"),
+            func.coalesce(Mark.label, Cell.label).label("person"),
+            func.coalesce(Mark.deleted, false()).label("deleted"),
+            Cell.reading_id.is_not(None).label("drawn"),
+        )
         .select_from(Reading)
         .join(Slide, Slide.id == Reading.slide_id)
         .join(Cell, Cell.slide_id == Slide.id)
@@ -131,14 +136,15 @@ def _tallies(desk: Desk, who: Person, since: datetime | None, until: datetime | 
         .outerjoin(Mark, and_(Mark.cell_id == Cell.id, Mark.reading_id == Reading.id))
         .where(Reading.number == 1, Reading.state == "signed", Slide.removed.is_(False))
         .where(Cell.reading_id.is_(None) | (Cell.reading_id == Reading.id))
-        .group_by(Slide.id, Reading.signed_at, Field.bundle, Cell.label, label, deleted, drawn)
-        .order_by(Reading.signed_at, Slide.id)
+        .subquery()
     )
+    wanted = select(*cells.c, func.count()).group_by(*cells.c).order_by(cells.c.at, cells.c.slide)
     with desk.database.read() as session:
         rows = session.execute(wanted).all()
         open_ones = _blinded(session, {row[0] for row in rows}, who)
     found: dict[str, SlideTally] = {}
-    for slide, signed_at, bundle, program, person, gone, by_person, n in rows:
+    for row in rows:
+        slide, signed_at, bundle, program, person, gone, by_person, n = tuple(row)
         at = moment(signed_at or 0)
         if slide in open_ones or (since and at < _aware(since)) or (until and at >= _aware(until)):
             continue

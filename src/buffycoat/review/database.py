@@ -94,6 +94,7 @@ def _engine(url: str, connections: int) -> Engine:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # transactions are begun below, not by the driver's guess
+    connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII only
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",
@@ -103,6 +104,10 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -85,7 +85,7 @@ class Guard:
         value = _cookies(scope).get(cookie_name(self.desk, VISIT), "")
         if _VISIT_VALUE.fullmatch(value):
             return value, False
-        return secrets.token_urlsafe(32), True
+        return secrets.token_urlsafe(32), _is_browser(scope)
 
     def _refusal(self, scope: Scope, visit: str) -> tuple[int, str, str] | None:
         headers = Headers(scope=scope)
@@ -156,6 +156,13 @@ class Guard:
         if not route.startswith(("/health", "/ready", "/metrics")):
             facts = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 1)}
             _logger.info("request", extra={**facts, "request": request_id})
+
+
+def _is_browser(scope: Scope) -> bool:
+    """Return whether to begin a visit: a script that keeps cookies is not to be taken for a page later."""
+    headers = Headers(scope=scope)
+    asks_for_page = "text/html" in headers.get("accept", "") or "sec-fetch-mode" in headers
+    return asks_for_page or bool(scope["path"] == "/api/v1/me")
 
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})

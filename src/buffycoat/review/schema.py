@@ -6,7 +6,7 @@ same values and a hash of them means the same.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Double, ForeignKey, Index, MetaData, String, Table, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 NAMING = {
@@ -96,11 +96,11 @@ class Cell(Base):
     y1: Mapped[int]
     label: Mapped[str] = mapped_column(LINE)
     best: Mapped[str | None] = mapped_column(LINE)
-    probability: Mapped[float | None]
+    probability: Mapped[float | None] = mapped_column(Double)
     probabilities: Mapped[str] = mapped_column(Text)  # {class: probability}
     conformal: Mapped[str] = mapped_column(Text)  # [class]
     reason: Mapped[str | None] = mapped_column(WORD)
-    unlikeness: Mapped[float | None]
+    unlikeness: Mapped[float | None] = mapped_column(Double)
     touches_border: Mapped[bool]
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from buffycoat.errors import OutputError, UsageError
+from buffycoat.files import output_error
 from buffycoat.review import accounts
 from buffycoat.review.app import create_app
 from buffycoat.review.desk import Desk
@@ -55,6 +58,15 @@ def bound(host: str, port: int) -> socket.socket:
     return opened
 
 
+def _spool_in(folder: Path) -> None:
+    """Let uploads under way lie on the desk's own disk: the system's folder for such things may be small memory."""
+    try:
+        folder.mkdir(exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise output_error(folder, error) from error
+    tempfile.tempdir = str(folder)
+
+
 def serve(desk: Desk, ready: Callable[[str], None]) -> None:
     """Serve until interrupted; `ready` is called with the address once the socket listens.
 
@@ -69,6 +81,7 @@ def serve(desk: Desk, ready: Callable[[str], None]) -> None:
 
     refuse_unsafe(desk)
     _ = desk.labels  # a bundle that cannot be used is said now, not at the first photograph
+    _spool_in(desk.settings.folder / "tmp")
     opened = bound(desk.settings.host, desk.settings.port)
     host, port = opened.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

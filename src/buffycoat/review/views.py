@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from buffycoat.review.documents import (
@@ -49,12 +49,12 @@ def counts_of(session: Session, slide_ids: Sequence[str]) -> dict[str, Counts]:
         counts.fields += n
         counts.queued += n * (state == "queued")
         counts.failed += n * (state == "failed")
-    labels = select(Cell.slide_id, Cell.label == UNIDENTIFIED, func.count()).where(
+    labels = select(Cell.slide_id, func.count(), func.sum(case((Cell.label == UNIDENTIFIED, 1), else_=0))).where(
         Cell.slide_id.in_(slide_ids), Cell.reading_id.is_(None)
     )
-    for slide, unidentified, n in session.execute(labels.group_by(Cell.slide_id, Cell.label == UNIDENTIFIED)):
-        found[slide].cells += n
-        found[slide].unidentified += n * bool(unidentified)
+    for slide, n, unidentified in session.execute(labels.group_by(Cell.slide_id)):
+        found[slide].cells = n
+        found[slide].unidentified = int(unidentified)
     marks = (
         select(Cell.slide_id, Mark.reading_id, Mark.seen, Mark.deleted, Cell.reading_id.is_not(None), func.count())
         .join(Cell, Cell.id == Mark.cell_id)

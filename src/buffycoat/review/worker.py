@@ -44,6 +44,12 @@ def work_once(database: Database, images: ImageStore, classifier: Classifier, se
             jobs.fail(database, taken, "the photograph is missing from the store")
             _logger.error("photograph missing", extra={"field": taken.field_id})
             return True
+        except (BuffycoatError, OSError):
+            raise  # the disk, the bundle: no fault of this photograph, which is tried again
+        except Exception as error:  # a defect, or a photograph nobody thought of: told, and the others go on
+            jobs.fail(database, taken, f"the analysis failed ({type(error).__name__})")
+            _logger.exception("analysis failed", extra={"field": taken.field_id})
+            return True
         applied = jobs.finish(database, taken, looked, classifier.name)
     _logger.info(
         "field analysed",
@@ -77,7 +83,7 @@ def work(
         except DBAPIError as error:
             _logger.error("database trouble", extra={"fault": type(error.orig).__name__})
             time.sleep(_TROUBLE_SECONDS)
-        except BuffycoatError as error:
+        except (BuffycoatError, OSError) as error:
             _logger.error("worker trouble", extra={"fault": type(error).__name__})
             time.sleep(_TROUBLE_SECONDS)
 

@@ -1,0 +1,191 @@
+"""What somebody uploads: checked by decoding, bounded in every direction, and never a path."""
+
+from __future__ import annotations
+
+import io
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from buffycoat.review.desk import Desk
+from buffycoat.review.uploads import clean_name
+from tests.review.clients import Page
+from tests.review.desks import make_desk, photograph, small_photograph
+
+
+def _zip(files: dict[str, bytes], **how: int) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", **how) as archive:  # type: ignore[call-overload]
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return stream.getvalue()
+
+
+def _tar(files: dict[str, bytes], mode: str = "w:gz") -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:  # type: ignore[call-overload]
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo("link.jpg")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    return stream.getvalue()
+
+
+def _png(width: int, height: int) -> bytes:
+    """Return a PNG that says it is huge and holds almost nothing."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 1000))
+        + chunk(b"IEND", b"")
+    )
+
+
+@pytest.fixture
+def slide(page: Page) -> str:
+    """Return an empty slide."""
+    return str(page.post("/slides", {"name": "x"}, 201)["id"])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [_zip, _tar, lambda files: _tar(files, "w"), lambda files: _tar(files, "w:xz")],
+    ids=["zip", "gz", "tar", "xz"],
+)
+def test_archives_are_read_whatever_they_are_called(
+    desk: Desk, page: Page, slide: str, make: Callable[[dict[str, bytes]], bytes]
+) -> None:
+    files = {
+        "fields/a.png": small_photograph(1),
+        "../../evil.png": small_photograph(2),
+        "/etc/cron.d/evil.png": small_photograph(3),
+        "C:\\windows\\evil.png": small_photograph(4),
+        "notes.txt": b"not a photograph",
+        "__MACOSX/._a.png": b"x",
+        "really.png": b"#!/bin/sh",
+        "nested.zip": _zip({"b.png": small_photograph(5)}),
+    }
+    before = set(Path("/etc/cron.d").glob("*")) if Path("/etc/cron.d").exists() else set()
+    answer = page.upload(slide, [("photo.jpg", make(files))])
+    assert [one["name"] for one in answer["added"]] == ["a.png", "evil.png", "evil.png", "evil.png"]
+    assert sorted(one["name"] for one in answer["refused"]) == ["nested.zip", "notes.txt", "really.png"]
+    stored = {path.name for path in (desk.settings.folder / "images").rglob("*") if path.is_file()}
+    assert len(stored) == 4
+    assert all(len(name) == 64 for name in stored)
+    assert before == (set(Path("/etc/cron.d").glob("*")) if Path("/etc/cron.d").exists() else set())
+
+
+def test_damaged_and_locked_archives_are_told(page: Page, slide: str) -> None:
+    whole = _zip({"a.png": small_photograph(1), "b.png": small_photograph(2)})
+    page.upload(slide, [("cut.zip", whole[: len(whole) // 2])], 422)
+    locked = bytearray(_zip({"a.png": small_photograph(1)}))
+    locked[6] |= 1
+    locked[locked.index(b"PK\x01\x02") + 8] |= 1
+    answer = page.upload(slide, [("locked.zip", bytes(locked))], 422)
+    assert answer["refused"][0]["reason"] == "encrypted"
+
+
+def test_archives_stop_at_their_limits(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, most_archive_files=3, most_archive_bytes=200_000, most_image_bytes=100_000)
+    page = Page(desk)
+    slide = page.post("/slides", {"name": "x"}, 201)["id"]
+    many = page.upload(slide, [("many.zip", _zip({f"{k}.png": small_photograph(k) for k in range(9)}))])
+    assert len(many["added"]) == 3
+    assert "more than 3 files" in many["refused"][0]["reason"]
+    bomb = _zip({"a.png": b"\0" * 10_000_000}, compression=zipfile.ZIP_DEFLATED)
+    assert len(bomb) < 20_000
+    assert "larger than" in page.upload(slide, [("bomb.zip", bomb)], 422)["refused"][0]["reason"]
+    pair = _zip({"a.png": b"\1" * 90_000, "b.png": b"\2" * 90_000, "c.png": b"\3" * 90_000})
+    assert "unpacks to more than" in page.upload(slide, [("pair.zip", pair)], 422)["refused"][-1]["reason"]
+    desk.close()
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(page: Page, slide: str) -> None:
+    answer = page.upload(slide, [("huge.png", _png(60_000, 60_000))], 422)
+    assert "too large" in answer["refused"][0]["reason"]
+
+
+def test_more_bytes_than_allowed_are_not_taken(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, most_request_bytes=50_000)
+    page = Page(desk)
+    slide = page.post("/slides", {"name": "x"}, 201)["id"]
+    content = b"x" * 60_000
+    page.upload(slide, [("a.jpg", content)], 413)
+
+    def stream() -> Iterator[bytes]:  # no length is said beforehand
+        head = b'--b\r\ncontent-disposition: form-data; name="files"; filename="a"\r\n\r\n'
+        yield head
+        for _ in range(20):
+            yield b"x" * 10_000
+        yield b"\r\n--b--\r\n"
+
+    answer = page.http.post(
+        f"/api/v1/slides/{slide}/fields", content=stream(), headers={"content-type": "multipart/form-data; boundary=b"}
+    )
+    assert answer.status_code == 413
+    assert page.get(f"/slides/{slide}")["fields"] == 0
+    page.post("/slides", {"name": "x", "note": "n" * 5_000_000}, 413)
+    desk.close()
+
+
+def test_the_same_photograph_twice_on_a_slide_is_told_and_kept_once(page: Page, slide: str) -> None:
+    page.upload(slide, [("a.jpg", photograph(1))])
+    again = page.upload(slide, [("b.jpg", photograph(1))])
+    assert (len(again["added"]), len(again["skipped"])) == (0, 1)
+    assert page.get(f"/slides/{slide}")["fields"] == 1
+
+
+def test_uploads_have_a_rate(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path, uploads_per_minute=2)
+    page = Page(desk)
+    slide = page.post("/slides", {"name": "x"}, 201)["id"]
+    for k in range(2):
+        page.upload(slide, [("a.png", small_photograph(k))])
+    answer = page.http.post(f"/api/v1/slides/{slide}/fields", files=[("files", ("a.png", small_photograph(9)))])
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 0
+    desk.close()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/fields/../../../etc/passwd/image", "/fields/..%2F..%2Fetc%2Fpasswd/image", "/cells/%2e%2e/crop"),
+        *("/fields/%00/image", "/cells/abc/crop", "/slides/%ff%fe", "/readings/'%20OR%201=1--"),
+    ],
+)
+def test_no_path_reaches_the_file_system(page: Page, path: str) -> None:
+    answer = page.http.get(f"/api/v1{path}")
+    assert answer.status_code in {400, 404, 422}
+    assert "root:" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("../../etc/passwd", "passwd"),
+        ("..\\..\\boot.ini", "boot.ini"),
+        ("a\x00b\n\x1b[31m.jpg", "ab[31m.jpg"),
+        ("\u202egpj.exe", "gpj.exe"),
+        ("", "photograph"),
+        ("/", "photograph"),
+        ("x" * 500, "x" * 200),
+    ],
+)
+def test_names_are_shown_clean(given: str, shown: str) -> None:
+    assert clean_name(given) == shown
