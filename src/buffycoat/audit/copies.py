@@ -24,8 +24,8 @@ PERHAPS = 0.42
 
 _NEIGHBOURS = 24
 _LEAST_ALIKE = 0.42  # of the invariants; of true pairs one in a hundred lies below 0.54
-_BLOCK = 512
-_PAIRS_AT_ONCE = 512
+_BLOCK = 128
+_PAIRS_AT_ONCE = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +102,22 @@ class _Cells:
 
     owner: NDArray[np.int64]
     centres: list[tuple[float, float]]
-    scales: NDArray[np.float64]
     rings: polar.Rings
-    seen: polar.Seen
+    packed: NDArray[np.uint8]  # where the rings are inside, as bits
 
     @classmethod
     def of(cls, looks: Sequence[Look]) -> _Cells:
         cells = [(place, cell) for place, look in enumerate(looks) for cell in look.cells]
-        shape = (len(cells), polar.RINGS, polar.STEPS)
-        rings, seen = np.zeros(shape, np.int8), np.zeros(shape, np.bool_)
+        rings = np.zeros((len(cells), polar.RINGS, polar.STEPS), np.int8)
+        packed = np.zeros((len(cells), polar.RINGS, polar.STEPS // 8), np.uint8)
         for k, (_, cell) in enumerate(cells):
-            rings[k], seen[k] = cell.rings, cell.seen
+            rings[k], packed[k] = cell.rings, cell.seen
         owner = np.array([place for place, _ in cells], np.int64)
-        return cls(owner, [cell.centre for _, cell in cells], np.array([cell.scale for _, cell in cells]), rings, seen)
+        return cls(owner, [cell.centre for _, cell in cells], rings, packed)
+
+    def seen(self, places: NDArray[np.int64]) -> polar.Seen:
+        """Return where the rings of these cells are inside their photographs."""
+        return np.unpackbits(self.packed[places], axis=2).astype(np.bool_)
 
 
 def _same_cells(
@@ -164,7 +167,7 @@ def _settle(pairs: NDArray[np.int64], cells: _Cells, fields: Fields, sets: Sets)
 
     def compare(piece: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
         i, j = piece[:, 0], piece[:, 1]
-        return polar.correlate((cells.rings[i], cells.seen[i]), (cells.rings[j], cells.seen[j]))
+        return polar.correlate((cells.rings[i], cells.seen(i)), (cells.rings[j], cells.seen(j)))
 
     with ThreadPoolExecutor(settings.usable_cores()) as pool:
         compared = list(pool.map(compare, pieces))

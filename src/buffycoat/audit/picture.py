@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from buffycoat.audit import hashing
 from buffycoat.audit.measure import Measures, measure, surroundings, valid_pixels
-from buffycoat.audit.polar import FARTHEST_PX, Rings, Seen, rings_of
+from buffycoat.audit.polar import FARTHEST_PX, Rings, rings_of
 from buffycoat.errors import ImageError
 from buffycoat.imaging import jpeg
 from buffycoat.imaging.decode import read_image
@@ -30,12 +30,15 @@ _SINGLE_WORKING_PX = 128
 
 @dataclass(frozen=True, slots=True)
 class CellLook:
-    """A leukocyte: its centre (px of the small picture), the radius of its rings, and the rings."""
+    """A leukocyte: its centre (px of the small picture), the scale of its rings, the rings, and where they are inside.
+
+    ``seen`` is packed to bits, eight times smaller: the looks of all files are held at once.
+    """
 
     centre: tuple[float, float]
     scale: float
     rings: Rings
-    seen: Seen
+    seen: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,4 +127,4 @@ def _look_at_cell(
     height, width = rgb.shape[:2]
     x, y = min(max(centre[0], 0), width - 1), min(max(centre[1], 0), height - 1)
     rings, seen = rings_of(rgb, valid, (x, y), scale)
-    return CellLook((x, y), scale, rings, seen)
+    return CellLook((x, y), scale, rings, np.packbits(seen, axis=1))

@@ -21,7 +21,7 @@ from buffycoat.files import fingerprint, write_json, write_parquet
 from buffycoat.records.audit import CopyPair
 from buffycoat.records.tables import read_table
 
-METHOD = 2
+METHOD = 3
 """Raised whenever looking or comparing could give another answer."""
 
 SCANNED: dict[str, pl.DataType] = {
