@@ -53,7 +53,7 @@ def _estimate(value: float, low: float, high: float) -> Estimate:
     ("painted", "whole", "flag", "words"),
     [
         ((0.52, 0.40, 0.63), (0.9, 0.8, 0.95), "serious", "something besides the cell tells the class"),
-        ((0.26, 0.20, 0.33), (0.8, 0.7, 0.9), "sound", "it falls to chance"),
+        ((0.26, 0.20, 0.33), (0.8, 0.7, 0.9), "sound", "falls to chance"),
         ((0.26, 0.20, 0.33), (0.27, 0.2, 0.3), "look", "the control shows nothing"),
         ((0.26, 0.10, 0.60), (0.8, 0.7, 0.9), "look", "cannot rule one out"),
     ],
@@ -88,7 +88,7 @@ def test_the_control_uncovers_a_planted_shortcut_and_nothing_where_there_is_none
             tmp_path / "set" / ("neutrophil", "lymphocyte")[label] / f"{k}.jpg",
             (field * lamp).clip(0, 255).astype(np.uint8),
         )
-    tiny = ("network=test_resnet", "weights=none", "epochs=8", "input_px=48", "reference=false")
+    tiny = ("network=test_resnet", "weights=none", "epochs=40", "input_px=48", "reference=false")
     options = [option for setting in tiny for option in ("--set", setting)]
     line = ["data", "audit", str(tmp_path / "set"), "--recipe", "none", "--paint-out", "--json", "-o", str(tmp_path)]
     run = CliRunner().invoke(app, [*line, *options])

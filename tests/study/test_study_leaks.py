@@ -13,16 +13,17 @@ from scipy.stats import binomtest
 from sklearn.neighbors import KNeighborsClassifier
 from typer.testing import CliRunner
 
+from buffycoat.audit.judge import with_control, write
 from buffycoat.audit.leaks import find_leakage
 from buffycoat.audit.picture import look_at
 from buffycoat.audit.polar import invariants
 from buffycoat.cli.main import app
 from buffycoat.data.dataset import DataSet
 from buffycoat.data.load import load
-from buffycoat.errors import DataError
+from buffycoat.errors import DataError, OutputError
 from buffycoat.imaging.decode import read_image
-from buffycoat.records.audit import Audit
-from buffycoat.records.documents import Results
+from buffycoat.records.audit import Audit, PaintOut
+from buffycoat.records.documents import Estimate, Interval, Results
 from buffycoat.records.tables import SPLITS
 from buffycoat.study.conduct import conduct
 from buffycoat.study.config import configure
@@ -192,3 +193,21 @@ def test_of_the_augmented_sample_a_random_split_is_refused_and_the_grouped_one_i
     assert sides["role"].max() == 1
     with pytest.raises(DataError, match="on both sides"):  # the split it was published with
         _split(data, tmp_path / "c", "split.scheme=given", preset="quick")
+
+
+def test_a_control_run_later_joins_the_audit_of_the_study(copied: Path, tmp_path: Path) -> None:
+    data = load(str(copied))
+    *_, found = _split(data, tmp_path / "study")
+    (tmp_path / "study" / "study.json").write_text("{}")
+    nothing = Estimate(value=0.5, interval=Interval(low=0.4, high=0.6, method="-"))
+    control = PaintOut(
+        **{"network": "n", "title": "N", "epochs": 1, "folds": 2, "input_px": 32, "weights": "-", "seed": 1},
+        **{"images": 9, "groups": 9, "left_out": 0, "classes": ("a", "b"), "chance": 0.5, "flag": "sound"},
+        **{"painted": nothing, "whole": None, "sentence": "It falls to chance."},
+    )
+    other = with_control(found.model_copy(update={"recipe": "seeds", "folds": 9}), control)
+    written = Audit.read(write(other, tmp_path / "study"))
+    assert written.paint_out == control and written.problem("painted-out").flag == "sound"
+    assert (written.recipe, written.folds) == (found.recipe, found.folds), "held against the study's own plan"
+    with pytest.raises(OutputError, match="study of other data"):
+        write(other.model_copy(update={"content_hash": "other"}), tmp_path / "study")

@@ -16,11 +16,12 @@ from buffycoat.audit.scan import Progress, Scan, scan
 from buffycoat.audit.shortcut import shortcuts, units_of
 from buffycoat.clean.recipe import Recipe
 from buffycoat.data.dataset import DataSet
-from buffycoat.errors import DataError
+from buffycoat.errors import DataError, OutputError
 from buffycoat.records.audit import Audit, Background, Finding, Flag, PaintOut, Problem, Shortcut
 
 FILE = "audit.json"
 PAINTED_OUT = "painted-out"
+STUDY = "study.json"
 
 
 def audit(
@@ -150,11 +151,28 @@ def kept_from(path: Path, document: Audit) -> Audit:
 def write(document: Audit, out: Path) -> Path:
     """Write the audit to a file, or as ``audit.json`` into a folder; return its path.
 
+    In a study folder the study's own audit stays, and the control is added to it.
+
     Raises
     ------
     OutputError
-        It cannot be written.
+        It cannot be written, or the folder holds a study of other data.
     """
     path = out if out.suffix == ".json" and not out.is_dir() else out / FILE
+    if (path.parent / STUDY).is_file():
+        document = _into_study(path, document)
     kept_from(path, document).write(path)
     return path
+
+
+def _into_study(path: Path, document: Audit) -> Audit:
+    """Return the study's own audit, held against its recipe and folds, with the control added; else the new one."""
+    try:
+        before = Audit.read(path)
+    except DataError:
+        return document
+    if before.content_hash != document.content_hash:
+        raise OutputError(
+            f"{path.parent} holds a study of other data.", hint="Choose another --out, or audit the data of that study."
+        )
+    return before if document.paint_out is None else with_control(before, document.paint_out)

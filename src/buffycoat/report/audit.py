@@ -10,6 +10,7 @@ from buffycoat.report.numbers import counted, whole
 FINDINGS_SHOWN = 8
 """Findings of a problem shown at once; all stand in ``audit.json``."""
 _FILES_SHOWN = 6
+_GRAVEST = ("painted-out", "copies-across-split", "shortcut", "copies-across-labels")
 _ORDER: tuple[Flag, ...] = ("serious", "look", "sound")
 FLAGS: dict[Flag, str] = {"serious": "serious", "look": "look at it", "sound": "sound"}
 
@@ -54,6 +55,7 @@ def _shortcuts(audit: Audit) -> list[Shortcut]:
 def _sentence(audit: Audit) -> str:
     """Return the one sentence for a reader who is no statistician."""
     serious = [problem for problem in audit.problems if problem.flag == "serious"]
+    serious.sort(key=lambda problem: _GRAVEST.index(problem.name) if problem.name in _GRAVEST else len(_GRAVEST))
     if audit.leakage is not None:
         return "Copies of the same cells stand on both sides of the split, so these results flatter the networks."
     if not serious:

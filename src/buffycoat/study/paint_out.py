@@ -160,25 +160,23 @@ def verdict(painted: Estimate, whole: Estimate | None, chance: float, title: str
     low, high = painted.interval.low, painted.interval.high
     limits = "" if low is None or high is None else f" ({low:.2f}–{high:.2f})"
     value = painted.value or 0.0
-    found = (
-        f"With every leukocyte painted out {title} still reaches a balanced accuracy of {value:.2f}{limits}, chance "
-    )
-    found += f"being {chance:.2f}"
+    beside = "" if whole is None or whole.value is None else f"; with them in place it reaches {whole.value:.2f}"
+    found = f"a balanced accuracy of {value:.2f}{limits}, chance being {chance:.2f}{beside}"
+    start = f"With every leukocyte painted out {title}"
     if low is not None and low > chance:
         flag: Flag = "serious" if low > chance + 0.05 else "look"
-        beside = "" if whole is None or whole.value is None else f"; with them in place it reaches {whole.value:.2f}"
         return flag, (
-            f"{found}{beside}: something besides the cell tells the class, and an accuracy measured on these data "
-            "does not show that a network knows cells."
+            f"{start} still reaches {found}: something besides the cell tells the class, and an accuracy measured on "
+            "these data does not show that a network knows cells."
         )
     if whole is not None and (whole.interval.low is None or whole.interval.low <= chance):
         return "look", (
-            f"{found}. But with the leukocytes in place it learned no more either, so the control shows nothing: "
-            "train it longer (--set epochs=20) or bring more images."
+            f"{start} reaches {found}. It learned nothing there either, so the control shows nothing: train it longer "
+            "(--set epochs=20) or bring more images."
         )
     if high is None or high > chance + 0.15:
-        return "look", f"{found}: no shortcut was shown, but so few images cannot rule one out."
-    return "sound", f"{found}: it falls to chance, so no shortcut besides the cell was found."
+        return "look", f"{start} reaches {found}: no shortcut was shown, but so few images cannot rule one out."
+    return "sound", f"{start} falls to chance, {found}: no shortcut besides the cell was found."
 
 
 def _enough(cleaned: pl.DataFrame, plan: Plan) -> pl.DataFrame:
