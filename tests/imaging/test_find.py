@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from buffycoat.data.boxes import read_voc
 from buffycoat.imaging.decode import read_image
 from buffycoat.imaging.find import find_leukocytes, nucleus_mask
+from buffycoat.synth.smear import draw_field
+from buffycoat.taxonomy import CLASS_NAMES
 from tests.imaging.imaging_drawing import NUCLEUS, Rgb, empty_field, leukocyte, platelets, red_cells
 
 THREE_LOBES = ((-34, -22), (34, -14), (0, 38))
@@ -222,3 +224,62 @@ def test_real_fields_of_a_second_microscope(real_data: Path) -> None:
     paths = sorted((real_data / "olympus-bx53").rglob("*.jpg"))[::14]
     assert len(paths) > 20
     assert {len(find_leukocytes(read_image(path))) for path in paths} <= {1, 2}
+
+
+@pytest.mark.parametrize("radius", [70, 80, 88])
+def test_three_cells_round_a_gap_are_three(radius: int) -> None:
+    """What touching cells enclose is no part of them: filled, it would look like the middle of one large cell."""
+    apart = radius / np.cos(np.radians(30)) * 0.98
+    angles = np.radians([90, 210, 330])
+    centres = [(round(320 + apart * np.cos(a)), round(250 + apart * np.sin(a))) for a in angles]
+    field = red_cells()
+    for centre in centres:
+        field = leukocyte(field, centre, radius, lobe=round(0.6 * radius))
+    cells = find_leukocytes(field)
+    assert len(cells) == 3
+    for centre in centres:
+        assert max(overlap(cell.box, box_round(centre, radius)) for cell in cells) > 0.7
+
+
+@pytest.mark.parametrize("share", [0.94, 0.9])
+@pytest.mark.parametrize("angle", [0, 45, 90, 200])
+def test_a_small_cell_beside_a_large_one_is_found(angle: int, share: float) -> None:
+    large, small = 95, 52
+    turn = np.radians(angle)
+    apart = share * (large + small)
+    centre = (round(300 + apart * np.cos(turn)), round(240 + apart * np.sin(turn)))
+    field = leukocyte(red_cells(), (300, 240), large, lobe=62)
+    cells = find_leukocytes(leukocyte(field, centre, small, lobe=44))
+    assert len(cells) == 2
+    assert max(overlap(cell.box, box_round(centre, small)) for cell in cells) > 0.6
+
+
+def test_pale_spots_in_one_large_cell_do_not_part_it() -> None:
+    field = leukocyte(red_cells(), (320, 240), 110, ((-40, 0), (40, 0)), 42)
+    for x in (310, 330):
+        cv2.circle(field, (x, 240), 4, (215, 215, 215), cv2.FILLED, cv2.LINE_AA)
+    assert len(find_leukocytes(field)) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n", "touching", "at_border"),
+    [
+        *((0, False, False), (1, False, False), (2, False, False), (5, False, False)),
+        *((2, True, False), (5, True, False), (1, False, True), (2, True, True)),
+    ],
+)
+def test_drawn_smears_are_counted_right(n: int, touching: bool, at_border: bool) -> None:
+    """The whole measurement is benchmarks/counting.py; these are a few fields of each of its scenes."""
+    known = found = matched = 0
+    for seed in range(10):
+        rng = np.random.default_rng(900_000 + 100 * n + seed)
+        smear = draw_field(
+            rng, [str(name) for name in rng.choice(CLASS_NAMES, n)], touching=touching, at_border=at_border
+        )
+        boxes = [cell.box for cell in find_leukocytes(smear.rgb)]
+        known, found = known + n, found + len(boxes)
+        matched += sum(any(overlap(box, cell.box) >= 0.3 for box in boxes) for cell in smear.cells)
+    allowed = max(1, round(0.04 * known))
+    assert found <= known + allowed
+    assert matched >= known - allowed

@@ -19,6 +19,10 @@ _REACH = 32  # how far cytoplasm is looked for round the nuclei
 _BRIDGE = 6  # lobes up to twice this far apart hang together where the cytoplasm is too pale to be seen
 _RIM = 7  # rims of red cells and bridges to them are thinner than twice this
 _WAIST = 0.75  # two bodies touch where the region is narrower than this share of the thinner one
+_LARGEST_CELL_AREA = 9000  # a larger region is more often several cells than one
+_LARGEST_CUT_CELL_AREA = 7500  # the same where the field's border cuts it
+_WAIST_OF_SEVERAL = 0.9  # in such a region a slighter waist is enough: a small cell beside a large one
+_LEAST_GAP_AREA = 20  # a smaller gap is a vacuole or a pale spot
 _LEAST_BODY_RADIUS = 11.0  # a thinner part is a lobe or a fold
 
 
@@ -42,7 +46,8 @@ def find_bodies(stain: NDArray[np.uint8], nuclei: Mask, least_area: int) -> list
     near = _grown_inside(solid, _REACH)
     filled = morph(_leukocyte_like(stain, near), cv2.MORPH_OPEN, _RIM)
     bridged = morph(nuclei, cv2.MORPH_CLOSE, _BRIDGE)
-    region = fill_holes(np.asarray(cv2.bitwise_or(filled, bridged), np.uint8))
+    stained = np.asarray(cv2.bitwise_or(filled, bridged), np.uint8)
+    region = fill_holes(stained)
     left, top, wide, high = cv2.boundingRect(region)
     count, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(
         region[top : top + high, left : left + wide], 8, cv2.CV_32S, cv2.CCL_GRANA
@@ -56,9 +61,19 @@ def find_bodies(stain: NDArray[np.uint8], nuclei: Mask, least_area: int) -> list
         x, y = x + left, y + top
         if cv2.countNonZero(nuclei[y : y + h, x : x + w]) >= least_area:
             body = np.where(labels[here] == k, np.uint8(255), np.uint8(0))
+            if area > _LARGEST_CELL_AREA:
+                body = without_gaps(body, stained[y : y + h, x : x + w])
             edges = (y > 0, y + h < stain.shape[0], x > 0, x + w < stain.shape[1])
-            bodies += [(x, y, piece) for piece in part(body, edges)]
+            bodies += [(x, y, fill_holes(piece)) for piece in part(body, edges)]
     return bodies
+
+
+def without_gaps(body: Mask, stained: Mask) -> Mask:
+    """Return a body less the larger unstained gaps in it: several touching cells enclose them, one cell does not."""
+    gaps = cv2.bitwise_and(body, cv2.bitwise_not(stained))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(gaps)
+    wide = np.flatnonzero(stats[1:count, cv2.CC_STAT_AREA] >= _LEAST_GAP_AREA) + 1
+    return np.where(np.isin(labels, wide), np.uint8(0), body) if wide.size else body
 
 
 def morph(mask: Mask, operation: int, radius: int) -> Mask:
@@ -104,11 +119,13 @@ def part(body: Mask, edges: tuple[bool, bool, bool, bool] = (True, True, True, T
     """
     depth = depth_inside(body, edges)
     deepest = float(depth.max())
-    for level in np.arange(max(0.35 * deepest, _WAIST * _LEAST_BODY_RADIUS), _WAIST * deepest, 1.5):
+    largest = _LARGEST_CELL_AREA if all(edges) else _LARGEST_CUT_CELL_AREA
+    waist = _WAIST if cv2.countNonZero(body) <= largest else _WAIST_OF_SEVERAL
+    for level in np.arange(waist * _LEAST_BODY_RADIUS, waist * deepest, 1.0):
         count, cores = cv2.connectedComponents((depth > level).astype(np.uint8))
         if count < 3:
             continue
-        deep_enough = max(level / _WAIST, _LEAST_BODY_RADIUS)
+        deep_enough = max(level / waist, _LEAST_BODY_RADIUS)
         kept = [core for core in (cores == k for k in range(1, count)) if float(depth[core].max()) >= deep_enough]
         if len(kept) > 1:
             return [piece for near in _nearest(body, kept) for piece in part(near, edges)]

@@ -27,7 +27,7 @@ from buffycoat.imaging.journal import Journal, JournalError
 from buffycoat.records.documents import FrameSpec
 from buffycoat.settings import usable_cores
 
-_VERSION = 1  # raised whenever decoding, finding or framing gives other pixels: older stores are then made anew
+_VERSION = 2  # raised whenever decoding, finding or framing gives other pixels: older stores are then made anew
 _CHUNK = 64  # crops per line of the journal: what an interruption can cost
 
 __all__ = ["INDEX", "CropItem", "CropStore", "build_crops", "fingerprint"]
