@@ -43,6 +43,11 @@ def predict(
     batch: Annotated[
         int | None, typer.Option(min=1, help="Cells the network takes at once.", show_default="found by measurement")
     ] = None,
+    engine: Annotated[str, typer.Option(help="threads, or ray for a cluster (docs/cluster.md).")] = "threads",
+    address: Annotated[
+        str | None, typer.Option(help="Of a running Ray cluster.", show_default="one is started on this machine")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Workers of --engine ray.", show_default="all cores")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")] = False,
 ) -> None:
     """Classify photographs; the exit code is 1 where any could not be read."""
@@ -62,6 +67,9 @@ def predict(
             null=null,
             threads=threads,
             batch=batch,
+            engine=engine,
+            address=address,
+            jobs=jobs,
             quiet=quiet,
         )
     )

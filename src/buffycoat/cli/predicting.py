@@ -21,6 +21,7 @@ from buffycoat.predict.sources import Passed, check, walk
 
 if TYPE_CHECKING:
     from buffycoat.predict.items import Item
+    from buffycoat.predict.ray_engine import RayEngine
     from buffycoat.predict.results import PhotographResult
 
 Watch = Callable[["PhotographResult", Account], None]
@@ -44,6 +45,9 @@ class Options:
     null: bool
     threads: int | None
     batch: int | None
+    engine: str
+    address: str | None
+    jobs: int | None
     quiet: bool
 
 
@@ -66,10 +70,10 @@ def run_predict(options: Options) -> int:
         from buffycoat.predict.explain import Explainer
 
         also = Explainer(predictor, options.explain).write
-    with _stopping() as stop, _watching(options) as watch:
+    with _stopping() as stop, _watching(options) as watch, _cluster(options, predictor) as cluster:
 
         def engine(wanted: Iterable[Item]) -> Iterator[PhotographResult]:
-            return predictor.run(wanted, stop=stop, also=also)
+            return predictor.run(wanted, stop=stop, also=also) if cluster is None else cluster(wanted, stop=stop)
 
         if options.out is not None:
             account = to_file(
@@ -98,6 +102,12 @@ def _check(options: Options) -> None:
     check(options.paths)
     if options.views not in (1, 4):
         raise UsageError(f"--views is 1 or 4, not {options.views}.")
+    if options.engine not in ("threads", "ray"):
+        raise UsageError(f"--engine is threads or ray, not {options.engine!r}.")
+    if options.engine == "threads" and (options.address or options.jobs):
+        raise UsageError("--address and --jobs belong to --engine ray; --threads sets the threads of this process.")
+    if options.engine == "ray" and options.explain is not None:
+        raise UsageError("--explain works with --engine threads only.")
     if options.max_pixels < 1:
         raise UsageError(f"--max-pixels must be at least 1, not {options.max_pixels}.")
     if options.out is None and (options.resume or options.overwrite):
@@ -154,6 +164,27 @@ def _stopping() -> Iterator[_Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _cluster(options: Options, predictor: Predictor) -> Iterator[RayEngine | None]:
+    """Yield the Ray cluster that was asked for, or None."""
+    if options.engine == "threads":
+        yield None
+        return
+    from buffycoat.predict.ray_engine import RayEngine
+
+    cluster = RayEngine(
+        predictor.bundle,
+        views=options.views,
+        max_pixels=options.max_pixels,
+        address=options.address,
+        workers=options.jobs,
+    )
+    try:
+        yield cluster
+    finally:
+        cluster.close()
 
 
 @contextmanager

@@ -56,6 +56,7 @@ class Predictor:
         from buffycoat.imaging.view import View
         from buffycoat.predict.session import Session
 
+        self.bundle = bundle
         self.card: BundleCard = bundle.card
         self.views = views
         self.max_pixels = max_pixels

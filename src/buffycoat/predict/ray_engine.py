@@ -1,0 +1,194 @@
+"""The same pipeline on Ray Data: many machines, or the cores of one, and the same answers in the same order.
+
+The driver walks the sources and writes the file, as without Ray; what is between (decode, find, crop, infer) runs in
+actors, each with the network in memory. A worker that dies is replaced and its photographs are done again. Inputs go out
+in windows, so that the driver's memory stays flat.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from buffycoat.errors import UsageError
+from buffycoat.predict.items import Item
+from buffycoat.predict.results import PhotographResult, Prediction
+
+if TYPE_CHECKING:
+    from buffycoat.bundle.read import Bundle
+
+_WINDOW = 20_000
+_WINDOW_BYTES = 256 << 20  # of photographs that come from archives, which travel with their window
+_BATCH = 8
+_HANDFUL = 64  # photographs a task
+
+
+class RayEngine:
+    """Answers items on a Ray cluster.
+
+    Parameters
+    ----------
+    bundle
+        Sent to the workers as it was checked: swapping its files later changes nothing.
+    address
+        Of a running cluster ("auto", "ray://host:10001"); None starts one on this machine, which ends with
+        :meth:`close`.
+    workers
+        Actors, one core each; None: as many as the cluster has cores.
+
+    Raises
+    ------
+    UsageError
+        Ray is not installed, or no cluster answers.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        views: int = 1,
+        max_pixels: int,
+        address: str | None = None,
+        workers: int | None = None,
+        window: int = _WINDOW,
+    ) -> None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+        try:
+            import ray
+            import ray.data
+        except ImportError as error:
+            raise UsageError("--engine ray needs Ray.", hint="pip install 'buffycoat[scale]'") from error
+        self._ray: Any = ray
+        self._settings = (bundle, views, max_pixels)
+        self._window = window
+        try:
+            ray.init(
+                address=address,
+                num_cpus=None if address else workers,
+                include_dashboard=None if address else False,
+                log_to_driver=False,
+                logging_level="ERROR",
+                ignore_reinit_error=True,
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise UsageError(f"No Ray cluster answers at {address}: {error}") from error
+        self._workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        context.execution_options.preserve_order = True
+
+    def close(self) -> None:
+        """Leave the cluster; one that was started here ends."""
+        self._ray.shutdown()
+
+    def __call__(self, items: Iterable[Item], *, stop: threading.Event | None = None) -> Iterator[PhotographResult]:
+        """Yield one result per item, in order."""
+        source = iter(items)
+        while not (stop is not None and stop.is_set()) and (window := _take(source, self._window)):
+            for result in self._answer(window):
+                yield result
+                if stop is not None and stop.is_set():
+                    return
+
+    def _answer(self, window: Sequence[Item]) -> Iterator[PhotographResult]:
+        workers = min(self._workers, -(-len(window) // _HANDFUL))
+        rows = [encode_item(place, item) for place, item in enumerate(window)]
+        answered = self._ray.data.from_items(rows, override_num_blocks=-(-len(rows) // _HANDFUL)).map_batches(
+            Worker,
+            fn_constructor_args=self._settings,
+            batch_size=_HANDFUL,
+            concurrency=workers,
+            num_cpus=1,
+            max_restarts=-1,
+            max_task_retries=-1,
+        )
+        due, early = 0, dict[int, PhotographResult]()
+        for row in answered.iter_rows():
+            early[int(row["place"])] = decode_result(str(row["result"]))
+            while due in early:
+                yield early.pop(due)
+                due += 1
+
+
+class Worker:
+    """One actor: the network in memory, photographs in, results out."""
+
+    def __init__(self, bundle: Bundle, views: int, max_pixels: int) -> None:
+        import cv2
+
+        from buffycoat.predict.predictor import Predictor
+
+        cv2.setNumThreads(1)
+        self._predictor = Predictor(bundle, views=4 if views == 4 else 1, max_pixels=max_pixels)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Answer a handful of rows made by :func:`encode_item`."""
+        columns = zip(batch["name"], batch["path"], batch["content"], batch["error"], strict=True)
+        items = [decode_item(name, path, content, error) for name, path, content, error in columns]
+        results = [encode_result(result) for result in self._predictor.work(items, _BATCH)]
+        return {"place": batch["place"], "result": np.array(results, object)}
+
+
+def _take(source: Iterator[Item], most: int) -> list[Item]:
+    window: list[Item] = []
+    heavy = 0
+    while len(window) < most and heavy < _WINDOW_BYTES:
+        item = next(source, None)
+        if item is None:
+            break
+        window.append(item)
+        heavy += len(item.content) if isinstance(item.content, bytes) else 0
+    return window
+
+
+def encode_item(place: int, item: Item) -> dict[str, Any]:
+    """Return an item as a row of plain values; names as bytes, since not every file name is text.
+
+    Raises
+    ------
+    TypeError
+        The item is an array: those do not travel.
+    """
+    if isinstance(item.content, np.ndarray):
+        raise TypeError("arrays are not sent to a cluster; give paths or bytes")
+    path = os.fsencode(item.content.absolute()) if isinstance(item.content, Path) else b""
+    return {
+        "place": place,
+        "name": item.name.encode("utf-8", "surrogateescape"),
+        "path": path,
+        "content": item.content if isinstance(item.content, bytes) else b"",
+        "error": item.error or "",
+    }
+
+
+def decode_item(name: bytes, path: bytes, content: bytes, error: str) -> Item:
+    """Return the item behind a row."""
+    known = name.decode("utf-8", "surrogateescape")
+    if error:
+        return Item(known, None, error=error)
+    return Item(known, Path(os.fsdecode(path)) if path else bytes(content))
+
+
+def encode_result(result: PhotographResult) -> str:
+    """Return a result as JSON; numbers come back to the last bit."""
+    document = dataclasses.asdict(result)
+    document["image"] = result.image.encode("utf-8", "surrogateescape").hex()
+    return json.dumps(document)
+
+
+def decode_result(text: str) -> PhotographResult:
+    """Return the result behind :func:`encode_result`."""
+    document = json.loads(text)
+    document["image"] = bytes.fromhex(document["image"]).decode("utf-8", "surrogateescape")
+    document["cells"] = tuple(
+        Prediction(**{**cell, "box": tuple(cell["box"]), "conformal": tuple(cell["conformal"])})
+        for cell in document["cells"]
+    )
+    return PhotographResult(**document)
