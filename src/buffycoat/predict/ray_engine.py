@@ -1,8 +1,8 @@
 """The same pipeline on Ray Data: many machines, or the cores of one, and the same answers in the same order.
 
-The driver walks the sources and writes the file, as without Ray; what is between (decode, find, crop, infer) runs in
-actors, each with the network in memory. A worker that dies is replaced and its photographs are done again. Inputs go out
-in windows, so that the driver's memory stays flat.
+The driver walks the sources and writes the file, as without Ray; what is between (decode, find, crop, infer) runs
+in actors, each with the network in memory. A worker that dies is replaced and its photographs are done again. Inputs go
+out in windows, so that the driver's memory stays flat.
 """
 
 from __future__ import annotations
