@@ -43,6 +43,25 @@ def test_the_temperature_is_the_one_another_optimiser_finds(seed: int) -> None:
     assert calibration.fit_temperature(logs, labels) == pytest.approx(float(np.exp(found.x[0])), rel=1e-4)
 
 
+@given(st.integers(0, 10_000), st.floats(0.3, 4))
+@settings(max_examples=30, deadline=None)
+def test_the_cautious_temperature_lies_between_none_and_the_best_and_is_hardly_worse(seed: int, sharp: float) -> None:
+    odds, labels, _ = drawn(seed, n=80, sharpness=sharp)
+    logs = np.log(odds)
+    best, cautious = calibration.fit_temperature(logs, labels), calibration.cautious_temperature(logs, labels)
+    assert min(1, best) - 1e-9 <= cautious <= max(1, best) + 1e-9
+    first, second = (calibration.log_losses(calibration.rescale(odds, t), labels) for t in (best, cautious))
+    apart = second - first
+    assert apart.mean() <= apart.std(ddof=1) / np.sqrt(80) + 1e-9
+
+
+def test_with_many_rows_caution_costs_nothing() -> None:
+    odds, labels, _ = drawn(9, n=20_000, sharpness=2.5)
+    assert calibration.cautious_temperature(np.log(odds), labels) == pytest.approx(2.5, rel=0.06)
+    calm, labels, _ = drawn(9, n=60, sharpness=1.0)
+    assert calibration.cautious_temperature(np.log(calm), labels) == pytest.approx(1.0, abs=0.12)
+
+
 def test_logits_and_log_probabilities_give_the_same_temperature() -> None:
     odds, labels, _ = drawn(5, n=100)
     shift = np.random.default_rng(0).normal(size=(100, 1))

@@ -92,7 +92,7 @@ def test_a_folds_own_labels_change_neither_its_temperature_nor_its_thresholds() 
 
 def test_scaling_mends_what_sharpening_spoilt() -> None:
     found = measured(3).calibration
-    assert found.temperature == pytest.approx(3.0, rel=0.3)
+    assert found.temperature == pytest.approx(3.0, rel=0.4)
     assert len(found.temperatures) == 5 and found.rows == 135
     for name in ("error", "brier", "log_loss"):
         before, after = getattr(found, f"{name}_before"), getattr(found, f"{name}_after")

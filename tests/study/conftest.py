@@ -18,6 +18,7 @@ TINY = (
     "train.views=1",
     "train.frozen_stages=0",
     "frame.stored_px=48",
+    "unlike=false",
 )
 MODELS = ("test_efficientnet", "test_resnet")
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from buffycoat.evaluate.calibration import fit_temperature, log_of, rescale
+from buffycoat.evaluate.calibration import cautious_temperature, log_of, rescale
 from buffycoat.evaluate.held_out import HeldOut
 
 Flags = NDArray[np.bool_]
@@ -46,7 +46,7 @@ def calibrated(held: HeldOut, validation: HeldOut) -> tuple[HeldOut, HeldOut, tu
     temperatures = []
     for repeat, fold, of in folds_of(held):
         rows = fitting_rows(held, validation, repeat, of)
-        temperature = fit_temperature(log_of(rows.odds), rows.true)
+        temperature = cautious_temperature(log_of(rows.odds), rows.true)
         odds[of] = rescale(held.odds[of], temperature)
         own = (validation.repeat == repeat) & (validation.fold == fold)
         inner[own] = rescale(validation.odds[own], temperature)

@@ -12,6 +12,8 @@ from buffycoat.evaluate.compare import Paired, compare_all
 from buffycoat.evaluate.enough import sample_sizes
 from buffycoat.evaluate.held_out import HeldOut, held_out, largest_classes
 from buffycoat.evaluate.model import model_result
+from buffycoat.evaluate.spread import learning_points, spread_of
+from buffycoat.evaluate.strangers import unlike_of
 from buffycoat.evaluate.trust import ERROR_RATE, trust
 from buffycoat.evaluate.validate import validate_predictions
 from buffycoat.records.documents import ModelResult, Results
@@ -35,6 +37,9 @@ def evaluate(
     replicates: int = REPLICATES,
     baselines: Sequence[str] = (),
     validation: pl.DataFrame | None = None,
+    unlike: pl.DataFrame | None = None,
+    seeds: pl.DataFrame | None = None,
+    learning: pl.DataFrame | None = None,
     error_rate: float = ERROR_RATE,
     leaked: str | None = None,
 ) -> Results:
@@ -66,6 +71,8 @@ def evaluate(
     validation
         ``validation.parquet``: what temperatures are fitted on; without it nothing is said of how far probabilities
         may be trusted.
+    unlike, seeds, learning
+        ``unlike.parquet``, ``seeds.parquet`` and ``learning.parquet``, where a study has them.
     error_rate
         Share of the answers that may be wrong where the least certain ones are withheld.
     leaked
@@ -89,6 +96,15 @@ def evaluate(
     comparisons = compare_all(models, shown, **options)
     inner = _inner(validation, cells, classes)
     trusted = [trust(held, inner.get(held.model), classes=classes, error_rate=error_rate, **options) for held in models]
+    if unlike is not None:
+        trusted = [
+            None if one is None else one.model_copy(update={"unlike": unlike_of(unlike, cells, one.model)})
+            for one in trusted
+        ]
+    spread = [] if seeds is None else [spread_of(held, seeds, cells, classes, shown[held.model]) for held in models]
+    sizes = _training_cells(majority)
+    points = [] if learning is None else [learning_points(held, learning, cells, classes, sizes) for held in models]
+    measured = [one for one in spread if one is not None]
     return Results(
         classes=tuple(classes),
         synthetic=synthetic,
@@ -102,12 +118,22 @@ def evaluate(
         leaked=leaked,
         remarks=(
             *((leaked,) if leaked else ()),
-            *_remarks(results, models, baseline, **options),
+            *_remarks(results, models, baseline, bool(measured), **options),
             *beaten(results, comparisons, baselines),
         ),
         trust=tuple(one for one in trusted if one is not None),
         enough=tuple(size for held in models for size in sample_sizes(held, classes)),
+        spread=tuple(measured),
+        learning=tuple(point for of in points for point in of),
     )
+
+
+def _training_cells(splits: pl.DataFrame | Mapping[tuple[int, int], str]) -> float:
+    """Return the mean number of training rows of a fold of the first repeat."""
+    if not isinstance(splits, pl.DataFrame):
+        return 0.0
+    rows = splits.filter((pl.col("role") == "train") & (pl.col("repeat") == 0))
+    return rows.height / max(rows.get_column("fold").n_unique(), 1)
 
 
 def _inner(validation: pl.DataFrame | None, cells: pl.DataFrame, classes: Sequence[str]) -> dict[str, HeldOut]:
@@ -139,9 +165,17 @@ def _baseline(
 
 
 def _remarks(
-    results: Sequence[ModelResult], models: Sequence[HeldOut], baseline: HeldOut, *, seed: int, replicates: int
+    results: Sequence[ModelResult],
+    models: Sequence[HeldOut],
+    baseline: HeldOut,
+    seeds_measured: bool,
+    *,
+    seed: int,
+    replicates: int,
 ) -> list[str]:
     remarks = ["Intervals count the held-out cells only; that training varies from run to run is not in them."]
+    if seeds_measured:
+        remarks = ["Intervals count the held-out cells only; how far training varies was measured, and stands apart."]
     for result, held in zip(results, models, strict=True):
         if result.collapsed:
             remarks.append(f"{result.title} collapsed: it calls every cell {result.collapsed}.")

@@ -66,7 +66,7 @@ def trust(
     if validation is None or not len(validation.cell):
         return None
     after, inner, temperatures = calibrated(held, validation)
-    whole = calibration.fit_temperature(calibration.log_of(validation.odds), validation.true)
+    whole = calibration.cautious_temperature(calibration.log_of(validation.odds), validation.true)
     # A model used outside the study has one temperature; its thresholds come from all held-out rows.
     outside = replace(held, odds=calibration.rescale(held.odds, whole))
     sets = _sets(after, inner, outside, classes, level, seed=seed, replicates=replicates)

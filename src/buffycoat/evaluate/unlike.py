@@ -1,7 +1,12 @@
 """How unlike the training cells a picture is: the distance of its features from the nearest class.
 
-Sources: Lee et al., NeurIPS 2018 (class-conditional Mahalanobis distance, one covariance for all classes); Ledoit
-and Wolf, J. Multivar. Anal. 88 (2004) 365 (shrinkage, where features outnumber cells).
+Features are brought to length one first. A picture that excites a network little has short features, and so lies near
+every mean: by plain distances red cells were *more* like training cells than held-out cells were (area under the curve
+0.44 to 0.54 for ResNet-18, 0.09 to 0.32 for AlexNet; with unit length 0.92 to 0.97 and 0.82 to 0.99).
+
+Sources: Mueller and Hein, ICML 2025 (unit length); Lee et al., NeurIPS 2018 (class-conditional Mahalanobis distance,
+one covariance for all classes); Ledoit and Wolf, J. Multivar. Anal. 88 (2004) 365 (shrinkage, where features outnumber
+cells).
 """
 
 from __future__ import annotations
@@ -15,11 +20,13 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 SMALLEST = 1e-12
+SHORTEST = 1e-6
+"""Features shorter than this are not stretched to length one: there is nothing in them."""
 
 
 @dataclass(frozen=True)
 class Unlike:
-    """The training cells' features, summed up: a mean per class and one shrunken covariance.
+    """The training cells' features at length one, summed up: a mean per class and one shrunken covariance.
 
     Attributes
     ----------
@@ -40,13 +47,13 @@ class Unlike:
 
     @cached_property
     def whitening(self) -> Floats:
-        """The matrix ``(F, F)`` that makes the covariance round: a score is the least ``|(x − mean) @ whitening|``."""
+        """The matrix ``(F, F)`` that makes the covariance round; a score is the least ``|(unit(x) − mean) @ it|``."""
         along = (self.directions * (self.scales - self.rest)) @ self.directions.T
         return along + self.rest * np.eye(len(along))
 
     def score(self, features: ArrayLike) -> Floats:
         """Return how far each row of features ``(n, F)`` is from the nearest class, shape ``(n,)``, 0 or more."""
-        rows = np.asarray(features, dtype=np.float64)
+        rows = unit(features)
         nearest = np.full(len(rows), np.inf)
         for mean in self.means:
             apart = rows - mean
@@ -57,6 +64,14 @@ class Unlike:
             )
         found: Floats = np.sqrt(nearest)
         return found
+
+
+def unit(features: ArrayLike) -> Floats:
+    """Return the rows of features ``(n, F)`` at length one."""
+    rows = np.asarray(features, dtype=np.float64)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    stretched: Floats = rows / np.maximum(lengths, SHORTEST)
+    return stretched
 
 
 def fit_unlike(features: ArrayLike, labels: ArrayLike, *, components: int | None = None) -> Unlike:
@@ -77,7 +92,7 @@ def fit_unlike(features: ArrayLike, labels: ArrayLike, *, components: int | None
     ValueError
         Fewer than two rows, or every row equals its class's mean.
     """
-    rows, classes = np.asarray(features, dtype=np.float64), np.asarray(labels)
+    rows, classes = unit(features), np.asarray(labels)
     if len(rows) < 2:
         raise ValueError("two rows of features or more are needed")
     names, number = np.unique(classes, return_inverse=True)

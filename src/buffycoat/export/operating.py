@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from buffycoat.bundle.answer import rescale
 from buffycoat.evaluate.abstention import choose_threshold
-from buffycoat.evaluate.calibration import brier, expected_calibration_error, fit_temperature, log_loss, log_of
+from buffycoat.evaluate.calibration import brier, cautious_temperature, expected_calibration_error, log_loss, log_of
 from buffycoat.evaluate.conformal import class_thresholds, prediction_sets
 from buffycoat.evaluate.intervals import EXACT, GroupBootstrap, clopper_pearson, exact_interval, interval
 from buffycoat.evaluate.unlike import threshold_at
@@ -114,7 +114,7 @@ def operating_point(asked: Asked, result: ModelResult, *, error_rate: float, see
 
 
 def _temperature(rows: Asked) -> float:
-    return fit_temperature(log_of(rows.probabilities), rows.label)
+    return cautious_temperature(log_of(rows.probabilities), rows.label)
 
 
 def _measure(asked: Asked, error_rate: float) -> _Measured:

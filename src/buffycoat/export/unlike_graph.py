@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from buffycoat.bundle.read import FEATURES, UNLIKENESS
-from buffycoat.evaluate.unlike import Unlike
+from buffycoat.evaluate.unlike import SHORTEST, Unlike
 
 COMPONENTS = 128
 """Directions of the features kept apart: all that matter among some hundred cells, in half a megabyte."""
@@ -19,8 +19,9 @@ COMPONENTS = 128
 def with_unlikeness(model: onnx.ModelProto, unlike: Unlike) -> onnx.ModelProto:
     """Return the model with the output ``unlikeness``: distance of the features from the nearest class.
 
-    As :meth:`Unlike.score`: along the directions in which cells of a class differ, the distance is measured in their
-    standard deviations; what is left lies beside them and counts by one common deviation.
+    As :meth:`Unlike.score`: features are brought to length one; along the directions in which cells of a class
+    differ, the distance is measured in their standard deviations; what is left lies beside them and counts by one
+    common deviation.
     """
     model_with = onnx.ModelProto()
     model_with.CopyFrom(model)
@@ -31,6 +32,7 @@ def with_unlikeness(model: onnx.ModelProto, unlike: Unlike) -> onnx.ModelProto:
         "unlike.scales": np.asarray(unlike.scales, np.float32),
         "unlike.rest": np.array(unlike.rest**2, np.float32),
         "unlike.nought": np.array(0, np.float32),
+        "unlike.tiny": np.array(SHORTEST, np.float32),
         "unlike.second": np.array([1], np.int64),
         "unlike.last": np.array([2], np.int64),
     }
@@ -41,7 +43,10 @@ def with_unlikeness(model: onnx.ModelProto, unlike: Unlike) -> onnx.ModelProto:
         result = UNLIKENESS if output == UNLIKENESS else f"unlike.{output}"
         graph.node.append(helper.make_node(kind, names, [result], name=f"unlike.{output}.made", **attributes))
 
-    add("Unsqueeze", f"{FEATURES} second", "row")
+    add("ReduceL2", f"{FEATURES} second", "length", keepdims=1)
+    add("Max", "length tiny", "some.length")
+    add("Div", f"{FEATURES} some.length", "unit")  # (N, F)
+    add("Unsqueeze", "unit second", "row")
     add("Sub", "row means", "apart")  # (N, C, F)
     add("ReduceSumSquare", "apart last", "whole", keepdims=0)
     add("MatMul", "apart directions", "along")  # (N, C, K)

@@ -92,6 +92,8 @@ def _missing(results: Results, shown: Sequence[str]) -> tuple[str, ...]:
             "It was not measured: these results were counted by an earlier version, or the study kept no validation "
             f"predictions. Where it kept them, {COUNT_AGAIN} counts it from the stored predictions.",
         )
+    if all(model.collapsed is not None for model in results.models):
+        return ("Every model collapsed: its probabilities mean nothing, whatever is done to them.",)
     lacking = [model.title for model in results.models if model.model not in shown and model.collapsed is None]
     found = [sentence for one in results.trust for sentence in one.missing]
     if lacking:

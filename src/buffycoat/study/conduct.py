@@ -17,9 +17,11 @@ from buffycoat.study import baseline
 from buffycoat.study.config import StudyConfig
 from buffycoat.study.count import count, gather
 from buffycoat.study.folder import StudyFolder
+from buffycoat.study.further import further_jobs, gather_further
 from buffycoat.study.jobs import fold_jobs
 from buffycoat.study.prepare import prepare
 from buffycoat.study.record import StudyRecord
+from buffycoat.study.unlike import score_strangers
 from buffycoat.study.watch import Silent, Watcher
 from buffycoat.train.distributed import Processes, join
 from buffycoat.train.fold import FoldJob, describe, run_fold
@@ -96,6 +98,9 @@ def conduct(
         _train(folder, processes, together, watch, tensorboard=tensorboard)
         if config.baseline:
             baseline.run(folder, watch)
+        if config.unlike:
+            record = StudyRecord.read(folder / "study.json")
+            score_strangers(folder, record, fold_jobs(folder, record), data.root, watch)
         watch.stage("Counting")
         results = _evaluate(folder)
         watch.stage("Writing the report")
@@ -138,6 +143,7 @@ def _refuse_another(folder: StudyFolder, config: StudyConfig, data: DataSet) -> 
 def _train(folder: StudyFolder, processes: Processes, together: Crew, watch: Watcher, *, tensorboard: bool) -> None:
     record = StudyRecord.read(folder / "study.json")
     jobs = list(fold_jobs(folder, record, tensorboard=tensorboard))
+    jobs += [further.job for further in further_jobs(folder, record, jobs)]
     # A fold of every network, then the next: what a network costs an epoch is known early.
     jobs.sort(key=lambda job: (job.repeat, job.fold))
     if not all(len(job.rows["validation"]) for job in jobs):
@@ -200,6 +206,7 @@ def _say_fallback(card: NetworkCard, job: FoldJob, watch: Watcher) -> None:
 
 def _evaluate(folder: StudyFolder) -> Results:
     record = StudyRecord.read(folder / "study.json")
-    parts = [job.folder for job in fold_jobs(folder, record, tensorboard=False)]
-    gather(folder, parts, baseline.parts(folder, record))
+    jobs = list(fold_jobs(folder, record))
+    gather_further(folder, further_jobs(folder, record, jobs))
+    gather(folder, [job.folder for job in jobs], baseline.parts(folder, record))
     return count(folder)

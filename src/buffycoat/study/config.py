@@ -20,9 +20,9 @@ T = TypeVar("T", bound=Document)
 SECTIONS = ("study", "recipe", "split", "frame", "train")
 _STUDY_KEYS = (
     *("models", "weights", "seed", "recipe", "preset"),
-    *("baseline", "train_seeds", "learning_curve", "error_rate"),
+    *("baseline", "train_seeds", "learning_curve", "error_rate", "unlike"),
 )
-_SWITCHES = ("baseline", "train_seeds", "learning_curve", "error_rate")
+_SWITCHES = ("baseline", "train_seeds", "learning_curve", "error_rate", "unlike")
 """Choices of [study] that ``--set`` takes without their section."""
 
 
@@ -49,11 +49,14 @@ class EvidenceConfig(Document):
         Shares of the training rows to train on, too, in the first repeat.
     error_rate
         Share of the answers that may be wrong where uncertain ones are withheld.
+    unlike
+        Whether the networks are shown pictures that are no cells of theirs.
     """
 
     train_seeds: int = Field(default=1, ge=1, le=20)
     learning_curve: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     error_rate: float = Field(default=0.05, gt=0, le=0.5)
+    unlike: bool = True
 
 
 class StudyConfig(EvidenceConfig):
@@ -77,7 +80,7 @@ class StudyConfig(EvidenceConfig):
     def trainings(self) -> int:
         """Return how many networks will be trained: one for each model, fold and repeat."""
         folds = self.split.folds if self.split.scheme == "kfold" else 1
-        return len(self.models) * folds * self.split.repeats
+        return len(self.models) * folds * (self.split.repeats + self.train_seeds - 1 + len(self.learning_curve))
 
 
 def configure(

@@ -72,6 +72,9 @@ def count(folder: StudyFolder, *, error_rate: float | None = None) -> Results:
         seed=record.seed,
         protocol=record.protocol,
         validation=read_table(validation, columns) if validation.is_file() else None,
+        unlike=_table(folder, "unlike.parquet"),
+        seeds=_table(folder, "seeds.parquet"),
+        learning=_table(folder, "learning.parquet"),
         error_rate=record.config.error_rate if error_rate is None else error_rate,
         leaked=leaked(folder),
     )
@@ -81,6 +84,11 @@ def count(folder: StudyFolder, *, error_rate: float | None = None) -> Results:
     results.write(folder / "results.json")
     write_labels(folder.path)
     return results
+
+
+def _table(folder: StudyFolder, name: str) -> pl.DataFrame | None:
+    """Return a table that a study may have or not."""
+    return read_table(folder / name, {}) if (folder / name).is_file() else None
 
 
 def _baseline(folder: StudyFolder, model: str) -> Path:

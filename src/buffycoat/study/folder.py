@@ -13,10 +13,18 @@ from buffycoat.imaging.folder_lock import alone_in
 
 _OURS = (
     *("study.json", "audit.json", "faults.json", "cleaning.json", "cells.parquet", "splits.parquet"),
-    *("history.csv", "predictions.parquet", "validation.parquet", "results.json", "labels.json", "report.html"),
+    *(
+        "history.csv",
+        "predictions.parquet",
+        "validation.parquet",
+        "unlike.parquet",
+        "seeds.parquet",
+        "learning.parquet",
+    ),
+    *("results.json", "labels.json", "report.html"),
     "label-overrides.csv",
 )
-_OUR_FOLDERS = ("crops", "explore", "morphology", "models", "page")
+_OUR_FOLDERS = ("crops", "controls", "explore", "morphology", "models", "page")
 _LOCK = ".lock"
 
 

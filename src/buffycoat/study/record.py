@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from buffycoat.records.documents import DataSummary, Document, FrameSpec
-from buffycoat.study.config import StudyConfig
+from buffycoat.study.config import EvidenceConfig, StudyConfig
 
 
 class StudyRecord(Document):
@@ -29,7 +29,8 @@ class StudyRecord(Document):
 
     def differences(self, config: StudyConfig, content_hash: str) -> list[str]:
         """Return in words what sets another configuration and data apart from this study's; empty: nothing."""
-        spelling = {"recipe": {"changes"}}  # how an override was written decides nothing
+        # How an override was written decides nothing; what is measured besides can be added to a study later.
+        spelling: Any = {"recipe": {"changes"}, **dict.fromkeys(EvidenceConfig.model_fields, True)}
         mine, other = (_leaves(one.model_dump(mode="json", exclude=spelling)) for one in (self.config, config))
         found = [
             f"{key}: {mine.get(key, 'not set')} there, {other.get(key, 'not set')} asked for"

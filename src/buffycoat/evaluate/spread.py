@@ -1,0 +1,131 @@
+"""How much of an accuracy's spread comes from the seed of training, and how much from the cells.
+
+The same folds trained with several seeds are a table of cells by seeds. Its variances are parted as in a two-way
+layout with random cells and seeds: training moves the accuracy of all cells together or of single ones; both show in
+how far the seeds' accuracies lie apart. What is left of the cells' differences is that of another sample of cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.special import chdtri, ndtri
+
+from buffycoat.evaluate.held_out import HeldOut, held_out
+from buffycoat.evaluate.intervals import LEVEL, interval
+from buffycoat.evaluate.shares import group_sums, share_of
+from buffycoat.records.base import Estimate
+from buffycoat.records.evidence import LearningPoint, Spread
+
+Floats = NDArray[np.float64]
+
+METHOD = "chi-squared for a standard deviation"
+
+
+def spread_of(
+    held: HeldOut, others: pl.DataFrame, cells: pl.DataFrame, classes: Sequence[str], title: str
+) -> Spread | None:
+    """Return how much training again moves a model's accuracy, or None with one seed.
+
+    Parameters
+    ----------
+    held
+        The model's held-out predictions.
+    others
+        ``seeds.parquet``: its predictions after training with other seeds, with the column ``take``.
+    """
+    first = held.take(held.repeat == 0)
+    rows = others.filter(pl.col("model") == held.model)
+    verdicts = [dict(zip(first.cell.tolist(), first.right.tolist(), strict=True))]
+    for _, part in rows.sort("take").group_by("take", maintain_order=True):
+        found = held_out(part.drop("take"), cells, classes)[held.model]
+        verdicts.append(dict(zip(found.cell.tolist(), found.right.tolist(), strict=True)))
+    common = [cell for cell in verdicts[0] if all(cell in other for other in verdicts)]
+    if len(verdicts) < 2 or len(common) < 2:
+        return None
+    right = np.array([[float(one[cell]) for one in verdicts] for cell in common])
+    group = dict(zip(first.cell.tolist(), first.group.tolist(), strict=True))
+    return part_variance(right, np.array([group[cell] for cell in common]), held.model, title)
+
+
+def part_variance(right: Floats, group: NDArray[np.int64], model: str, title: str) -> Spread:
+    """Part the variance of an accuracy into that of training and that of cells.
+
+    Parameters
+    ----------
+    right
+        Shape ``(cells, seeds)``: 1 where right.
+    group
+        Shape ``(cells,)``.
+    """
+    cells, seeds = right.shape
+    accuracies = right.mean(axis=0)
+    training = float(accuracies.var(ddof=1))
+    mean = right.mean(axis=1)
+    residual = right - mean[:, None] - accuracies + right.mean()
+    noise = float((residual**2).sum()) / ((cells - 1) * (seeds - 1))
+    sums = group_sums(np.stack([mean - mean.mean()], axis=1), group)[:, 0]
+    groups = len(sums)
+    between = float((sums**2).sum()) * groups / (groups - 1) / cells**2
+    # The seeds' mean of a cell still holds a share of the noise of single trainings.
+    from_cells = max(between - noise / seeds / cells, 0.0)
+    total = training + from_cells
+    deviation = float(np.sqrt(training))
+    low, high = (
+        float(np.sqrt((seeds - 1) * training / chdtri(seeds - 1, tail))) for tail in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+    )
+    reach = float(ndtri((1 + LEVEL) / 2)) * float(np.sqrt(total))
+    value = float(accuracies[0])
+    limits = interval(max(0.0, value - reach), min(1.0, value + reach), LEVEL, "normal, cells and training together")
+    part = training / total if total else 0.0
+    return Spread(
+        model=model,
+        seeds=seeds,
+        accuracies=tuple(accuracies.tolist()),
+        deviation=Estimate(value=deviation, interval=interval(low, high, LEVEL, METHOD)),
+        from_cells=float(np.sqrt(from_cells)),
+        share=part,
+        interval=limits,
+        sentence=(
+            f"Trained {seeds} times with other seeds, {title} reached accuracies from {accuracies.min():.3f} to "
+            f"{accuracies.max():.3f}: training itself makes up about {100 * part:.0f} % of the variance of its "
+            "accuracy, the choice of cells the rest."
+        ),
+    )
+
+
+def learning_points(
+    held: HeldOut, others: pl.DataFrame, cells: pl.DataFrame, classes: Sequence[str], training_cells: float
+) -> list[LearningPoint]:
+    """Return a model's learning curve, smallest share first, the whole training set last; empty where not measured.
+
+    Parameters
+    ----------
+    others
+        ``learning.parquet``: its predictions after training on smaller shares, with the columns ``share`` and
+        ``training_cells``.
+    training_cells
+        Mean over the folds, of the whole training set.
+    """
+    rows = others.filter(pl.col("model") == held.model)
+    if rows.is_empty():
+        return []
+    points = []
+    for (share,), part in rows.sort("share").group_by("share", maintain_order=True):
+        found = held_out(part.drop("share", "training_cells"), cells, classes)[held.model]
+        per_fold = part.unique(["repeat", "fold"]).get_column("training_cells").mean()
+        points.append(_point(found, float(share), float(per_fold or 0.0)))  # type: ignore[arg-type]
+    return [*points, _point(held.take(held.repeat == 0), 1.0, training_cells)]
+
+
+def _point(held: HeldOut, share: float, training_cells: float) -> LearningPoint:
+    return LearningPoint(
+        model=held.model,
+        share=share,
+        training_cells=training_cells,
+        accuracy=share_of(held.right, held.group),
+        sensitivity=tuple(share_of(held.right, held.group, held.true == place) for place in range(held.classes)),
+    )
