@@ -66,6 +66,11 @@ def test_only_the_workbench_names_pytorch(path: Path) -> None:
         # the half that predicts never needs the workbench
         ("import buffycoat.imaging.frame, buffycoat.imaging.crops", {"torch", "matplotlib", "sklearn"}),
         ("import buffycoat.synth.write, buffycoat.data.load", {"torch", "matplotlib", "sklearn"}),
+        (
+            "import buffycoat.differential.html, buffycoat.differential.fhir, buffycoat.differential.hl7, "
+            "buffycoat.differential.slides, buffycoat.differential.against",
+            {"torch", "matplotlib", "sklearn"},
+        ),
         # published numbers are recomputed from files, without a network
         ("import buffycoat.evaluate.results, buffycoat.report.build", {"torch", "lightning", "timm"}),
     ],

@@ -96,6 +96,7 @@ def test_delimiters_in_texts_come_back_as_they_were() -> None:
     notes = [unescaped(nte.nte_3.to_er7()) for nte in order.nte]
     assert any("not a medical device" in note for note in notes)
     assert any("agree on 9 of 10 cells" in note for note in notes)
+    assert any(note.startswith("Reference ranges: EXAMPLE") for note in notes)
 
 
 def test_without_identifiers_nobody_is_named() -> None:

@@ -52,8 +52,9 @@ def test_counts_come_back_as_they_were(tmp_path: Path) -> None:
     counts = (plain(), full())
     write(counts, tmp_path / "two.json")
     assert read(tmp_path / "two.json") == counts
-    full().write(tmp_path / "one.json")
-    assert read(tmp_path / "one.json") == (full(),)
+    for made in (full(), plain(slide="slides")):
+        made.write(tmp_path / "one.json")
+        assert read(tmp_path / "one.json") == (made,)
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"slides": 3}', '{"schema_version": 2, "slides": []}', "\xff"])

@@ -85,6 +85,8 @@ def _message(made: Differential, processing: Processing) -> str:
         )
     )
     notes = [made.notice, words.state(made), f"{words.method(made)}.", words.apart(made), *made.warnings]
+    if made.ranges is not None:
+        notes.append(f"Reference ranges: {made.ranges.name}; {made.ranges.population}; {made.ranges.source}.")
     notes += made.comparison.sentences if made.comparison is not None else ()
     parts += [_segment("NTE", str(k), "L", escaped(note)) for k, note in enumerate(notes, 1)]
     parts += [_segment("OBX", str(k), *fields) for k, fields in enumerate(_observations(made), 1)]

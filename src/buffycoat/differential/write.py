@@ -127,12 +127,13 @@ def read(path: Path) -> tuple[Differential, ...]:
     if size > _MOST_BYTES:
         raise DataError(f"{path} is no differential: {size} bytes.")
     try:
-        several = b'"slides"' in content
-        return (
-            Differentials.model_validate_json(content).slides
-            if several
-            else (Differential.model_validate_json(content),)
-        )
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is no differential: it is not JSON ({error}).") from error
+    try:
+        if isinstance(found, dict) and "slides" in found:
+            return Differentials.model_validate_json(content).slides
+        return (Differential.model_validate_json(content),)
     except ValidationError as error:
         raise DataError(f"{path} is no differential, damaged, or of another version: {explain(error)}.") from error
 
