@@ -313,6 +313,6 @@ def _summary(made: CountComparison, *remarks: str) -> tuple[str, ...]:
             if differing
             else "No type differs by more than counting error."
         )
-    if not differing:
+    if not differing and min(made.first_denominator, made.second_denominator) > 0:
         said.append("That does not show that the counts are the same: the limits say how large a difference may be.")
     return tuple(sentence[0].upper() + sentence[1:] for sentence in (*said, *remarks))
