@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -89,7 +90,7 @@ class Desktop:
     def open(self, path: str) -> None:
         """Open a page and wait until its scripts are ready."""
         self.page.goto(self.address + path)
-        if path == "/" or path.startswith("/slides/"):
+        if re.fullmatch(r"/(slides/[^/]+(/second)?)?", path):
             self.page.wait_for_selector("html[data-ready]", state="attached")
 
     def press(self, *keys: str) -> None:

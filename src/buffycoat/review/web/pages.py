@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -141,8 +140,7 @@ def _desk(request: Request, desk: Desk, who: Person, slide: SlideRow, own: Readi
 
 def view_json(view: DeskView) -> str:
     """Return a desk as JSON that can stand inside a page: no `<` ends the script early."""
-    text = json.dumps(view.model_dump(mode="json"), ensure_ascii=False, separators=(",", ":"))
-    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    return view.model_dump_json().replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def _modules() -> list[str]:

@@ -101,5 +101,22 @@ document.addEventListener("submit", async (event) => {
   }
 });
 
+/** A table that is wider than the window can be scrolled with the keyboard too. */
+function scrollable() {
+  for (const box of document.querySelectorAll(".tablebox")) {
+    const wide = box.scrollWidth > box.clientWidth + 1 || box.classList.contains("fieldbox");
+    if (wide && !box.hasAttribute("tabindex")) {
+      box.tabIndex = 0;
+      box.setAttribute("role", "region");
+      box.setAttribute("aria-label", box.closest("section")?.querySelector("h2")?.textContent ?? "Table");
+    } else if (!wide && box.tabIndex === 0) {
+      for (const name of ["tabindex", "role", "aria-label"]) box.removeAttribute(name);
+    }
+  }
+}
+addEventListener("resize", scrollable);
+document.addEventListener("htmx:after:swap", scrollable);
+
 theme();
 localTimes();
+scrollable();

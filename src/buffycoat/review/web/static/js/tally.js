@@ -14,6 +14,7 @@ export class Tally {
     this.desk = desk;
     this.server = desk.view.differential;
     this.body = root.querySelector("tbody");
+    this.body.replaceChildren(); // the server drew the rows so that nothing jumps; these can change
     this.rows = new Map();
     for (const row of this.server.rows) this.addRow(row);
     this.outside = new Map();

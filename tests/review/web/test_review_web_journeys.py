@@ -1,0 +1,260 @@
+"""Whole ways through the desk: from an empty folder to a signed slide, with the keyboard alone and the mouse alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from buffycoat.review.desk import Desk
+from buffycoat.review.verify import verify
+from tests.review.desks import drawn_slide, make_desk, photograph
+from tests.review.web.desktop import Desktop, served
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> list[Path]:
+    """Return three drawn photographs in a folder, one of them no photograph at all."""
+    found = []
+    for number in range(3):
+        path = tmp_path / "camera" / f"field {number}.jpg"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(photograph(300 + number, 3))
+        found.append(path)
+    broken = tmp_path / "camera" / "notes.jpg"
+    broken.write_bytes(b"no photograph")
+    return [*found, broken]
+
+
+def analysed(desktop: Desktop) -> None:
+    """Wait until the upload on the page is analysed, and go to the desk by the link in the focus."""
+    desktop.page.wait_for_selector(".upload.finished")
+    said = desktop.page.locator(".upload .said").text_content() or ""
+    assert "3 photographs analysed" in said
+    assert "1 not taken" in (desktop.page.locator(".upload summary").text_content() or "")
+
+
+def report(desktop: Desktop, slide: str) -> dict[str, object]:
+    """Return the differential as FHIR, as the report page offers it."""
+    desktop.open(f"/slides/{slide}/report")
+    address = desktop.page.get_by_text("FHIR R4").get_attribute("href")
+    found: dict[str, object] = json.loads(desktop.page.request.get(desktop.address + str(address)).text())
+    return found
+
+
+def signed(desktop: Desktop, name: str) -> str:
+    """Check that the slide is signed, read-only and reported as final; return its id."""
+    desktop.page.wait_for_selector(".banner.signed")
+    assert name in (desktop.page.locator(".banner.signed").text_content() or "")
+    assert "final" in (desktop.page.locator(".differential .status").text_content() or "")
+    before = desktop.counts()
+    desktop.page.locator(".cell").first.focus()
+    desktop.press("a")
+    assert desktop.counts() == before
+    assert "signed" in (desktop.page.locator(".toast").text_content() or "")
+    return desktop.page.url.rstrip("/").split("/")[-1]
+
+
+def test_with_the_keyboard_alone(desk: Desk, desktop: Desktop, photographs: list[Path]) -> None:
+    desktop.open("/")
+    desktop.tab_to("Choose files")
+    with desktop.page.expect_file_chooser() as chooser:
+        desktop.press("Enter")
+    chooser.value.set_files(photographs)
+    desktop.page.keyboard.type("Typed by hand")  # the name is chosen, ready to be typed over
+    desktop.press("Enter")
+    analysed(desktop)
+    desktop.tab_to("Typed by hand")
+    desktop.press("Enter")
+    desktop.page.wait_for_selector(".cell:focus")
+    total = desktop.seen()[1]
+    assert total >= 6
+    before = desktop.counts()
+    desktop.press("e")
+    desktop.press("Shift+ArrowRight", "m")  # two at once
+    desktop.press("Delete")
+    desktop.press("Control+z")
+    desktop.saved()
+    desktop.page.wait_for_function("() => desk.tally.now.total === " + str(total))
+    assert desktop.counts() != before
+    drawn = draw_with_keys(desktop)
+    assert desktop.seen()[1] == total + 1
+    desktop.press("?", "Escape")
+    for _ in range(total + 4):
+        if desktop.seen()[0] == desktop.seen()[1]:
+            break
+        desktop.press("Space")
+    assert desktop.seen()[0] == desktop.seen()[1] == total + 1
+    counts = desktop.counts()
+    desktop.tab_to("Sign…")
+    desktop.press("Enter")
+    desktop.page.keyboard.type("K. Board")
+    desktop.press("Enter")
+    slide = signed(desktop, "K. Board")
+    assert desktop.counts() == counts
+    cell = next(one for one in desktop.on_desk() if one["id"] == drawn)
+    assert cell["origin"] == "person"
+    assert report(desktop, slide)["status"] == "final"
+    assert verify(desk).faults == []
+
+
+def draw_with_keys(desktop: Desktop) -> str:
+    """Draw a box with arrows in the large view; return the new cell."""
+    known = {cell["id"] for cell in desktop.on_desk()}
+    desktop.press("Enter")
+    desktop.page.wait_for_selector("#viewer[open]")
+    desktop.press("*", "ArrowLeft", "ArrowLeft", "Shift+ArrowRight", "Enter")
+    desktop.page.wait_for_function(f"() => desk.board.cells.size === {len(known) + 1}")
+    desktop.press("Escape")
+    return next(str(cell["id"]) for cell in desktop.on_desk() if cell["id"] not in known)
+
+
+def test_with_the_mouse_alone(desk: Desk, desktop: Desktop, photographs: list[Path]) -> None:
+    page = desktop.page
+    desktop.open("/")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_text("Choose files").click()
+    chooser.value.set_files(photographs)
+    page.get_by_role("button", name="Upload and analyse").click()
+    analysed(desktop)
+    page.get_by_role("link", name="To the desk").click()
+    page.wait_for_selector("html[data-ready]", state="attached")
+    page.wait_for_selector(".cell img.here")
+    total = desktop.seen()[1]
+    drag_to_differential(desktop)
+    band_to_artefacts(desktop)
+    click_large(desktop)
+    for button in page.locator(".seeall").all():
+        if button.is_visible():
+            button.wait_for(state="visible")
+            page.wait_for_timeout(900)  # cells count as shown when they have stood in the window for a moment
+            if button.is_enabled():
+                button.click()
+    desktop.saved()
+    assert desktop.seen() == (total, total)
+    page.locator("[data-sign]").click()
+    page.get_by_label("Your name").fill("M. Ouse")
+    page.locator("#sign").get_by_role("button", name="Sign", exact=True).click()
+    slide = signed(desktop, "M. Ouse")
+    page.get_by_role("button", name="Amend…").click()
+    page.get_by_label("Why it is changed").fill("One cell was named wrongly.")
+    page.get_by_role("button", name="Open again").click()
+    page.wait_for_selector(".banner.amending")
+    assert report(desktop, slide)["status"] != "final"
+    assert verify(desk).faults == []
+
+
+def drag_to_differential(desktop: Desktop) -> None:
+    """Drag one cell onto a line of the differential."""
+    cell = desktop.page.locator(".cell").first
+    well = str(cell.evaluate("node => node.closest('.well').dataset.drop"))
+    target = "monocyte" if well != "monocyte" else "basophil"
+    before = desktop.counts()
+    box = cell.bounding_box()
+    line = desktop.page.locator(f'#differential tr[data-drop="{target}"]').bounding_box()
+    assert box is not None
+    assert line is not None
+    mouse = desktop.page.mouse
+    mouse.move(box["x"] + 30, box["y"] + 30)
+    mouse.down()
+    mouse.move(box["x"] + 60, box["y"] + 50, steps=3)
+    mouse.move(line["x"] + 80, line["y"] + 10, steps=5)
+    mouse.up()
+    assert desktop.counts()[target] == before[target] + 1
+
+
+def band_to_artefacts(desktop: Desktop) -> None:
+    """Select with a rubber band, then move all at once with the bar that comes up."""
+    page = desktop.page
+    before = desktop.counts()["artefact"]
+    first = page.locator(".well:not(.empty) .grid").first.bounding_box()
+    assert first is not None
+    page.mouse.move(first["x"] - 6, first["y"] - 4)
+    page.mouse.down()
+    page.mouse.move(first["x"] + 60, first["y"] + 40, steps=5)
+    page.mouse.up()
+    chosen = page.locator('.cell[aria-selected="true"]').count()
+    assert chosen >= 1
+    page.locator("#selection").get_by_role("button", name="Artefacts").click()
+    assert desktop.counts()["artefact"] == before + chosen
+
+
+def click_large(desktop: Desktop) -> None:
+    """Open a cell large, delete its box, take that back, draw one too many and delete it."""
+    page = desktop.page
+    page.locator(".cell").first.click()
+    page.wait_for_selector("#viewer[open]")
+    page.wait_for_selector("#viewer .sheet img.here")
+    total = desktop.seen()[1]
+    page.get_by_role("button", name="Delete box").click()
+    assert desktop.seen()[1] == total - 1
+    page.locator(".toast").get_by_role("button", name="Undo").click()
+    page.wait_for_function(f"() => desk.tally.now.total === {total}")
+    page.get_by_role("button", name="Draw a box").click()
+    stage = page.locator("#viewer .stage").bounding_box()
+    assert stage is not None
+    page.mouse.move(stage["x"] + 80, stage["y"] + 160)
+    page.mouse.down()
+    page.mouse.move(stage["x"] + 260, stage["y"] + 330, steps=4)
+    page.mouse.up()
+    page.wait_for_function(f"() => desk.tally.now.total === {total + 1}")
+    page.get_by_role("button", name="Delete box").click()
+    page.wait_for_function(f"() => desk.tally.now.total === {total}")
+    page.get_by_role("button", name="Close", exact=True).click()
+
+
+def test_a_restart_in_the_middle_loses_nothing(browser: Browser, tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk")
+    slide = drawn_slide(desk, fields=2, cells_per_field=3)
+    with served(desk) as address:
+        window = Desktop(browser, address)
+        window.open(f"/slides/{slide.id}")
+        window.press("e", "Space")
+        window.saved()
+        before = window.counts()
+    desk.close()
+    window.expected = ("ERR_CONNECTION_REFUSED",)
+    window.press("m", "Space")  # while nobody answers
+    window.page.wait_for_selector('#saved[data-state="lost"]')
+    assert "Not saved" in (window.page.locator("#saved").text_content() or "")
+    shown, seen = window.counts(), window.seen()
+    assert shown != before
+    again = make_desk(tmp_path / "desk")
+    with served(again, int(address.rsplit(":", 1)[1])):
+        window.page.wait_for_selector('#saved[data-state="saved"]')
+        window.open(f"/slides/{slide.id}")
+        assert window.counts() == shown
+        assert window.seen() == seen
+        window.close()
+    assert verify(again).faults == []
+    again.close()
+
+
+def test_an_upload_goes_on_when_the_desk_is_opened_again(
+    browser: Browser, tmp_path: Path, photographs: list[Path]
+) -> None:
+    desk = make_desk(tmp_path / "desk")
+    with served(desk) as address:
+        window = Desktop(browser, address)
+        window.expected = ("ERR_FAILED", "ERR_CONNECTION")
+        window.open("/")
+        window.page.route("**/fields", lambda route: route.abort())  # the line is cut as soon as sending begins
+        with window.page.expect_file_chooser() as chooser:
+            window.page.get_by_text("Choose files").click()
+        chooser.value.set_files(photographs)
+        window.page.get_by_role("button", name="Upload and analyse").click()
+        window.page.wait_for_function("() => document.querySelector('.upload .said')?.textContent.includes('trying')")
+        window.page.goto("about:blank")  # the page is gone, files unsent
+        window.page.unroute("**/fields")
+        window.open("/accuracy")  # any page of the desk goes on with it
+        window.page.wait_for_timeout(300)
+        window.open("/")
+        window.page.wait_for_function(
+            "() => document.querySelector('.slidetable')?.textContent.includes('3 photographs')"
+        )
+        window.close()
+    desk.close()
