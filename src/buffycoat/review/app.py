@@ -73,10 +73,20 @@ def create_app(desk: Desk) -> FastAPI:
     pages = _pages()
     if pages is not None:
         app.include_router(pages.router, include_in_schema=False)
-        app.mount("/static", StaticFiles(packages=[("buffycoat.review.web", "static")]), name="static")
+        app.mount("/static", _Static(packages=[("buffycoat.review.web", "static")]), name="static")
     _add_faults(app, pages)
     app.add_middleware(Guard, desk=desk, metrics=app.state.metrics)
     return app
+
+
+class _Static(StaticFiles):
+    """The pages' own files; browsers ask whether they changed, so that an upgrade never meets old scripts."""
+
+    def file_response(self, *given: Any, **named: Any) -> Response:
+        """Return a file, or that it has not changed."""
+        answer = super().file_response(*given, **named)
+        answer.headers["cache-control"] = "no-cache"
+        return answer
 
 
 def _pages() -> Any:

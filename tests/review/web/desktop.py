@@ -103,7 +103,7 @@ class Desktop:
         for _ in range(most):
             self.page.keyboard.press("Tab")
             found = self.page.evaluate(
-                "() => { const e = document.activeElement;"
+                "() => { const e = document.activeElement; if (e === document.body) return '';"
                 " return e.getAttribute('aria-label') || e.name || e.textContent.trim(); }"
             )
             if words in str(found):

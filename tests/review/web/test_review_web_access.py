@@ -121,7 +121,8 @@ def test_log_in_and_accounts(browser: Browser, tmp_path: Path) -> None:
         window.page.get_by_label("Login").fill("admin")
         window.page.get_by_label("Password").fill("a long enough phrase")
         window.press("Enter")
-        window.page.wait_for_url("**/accounts")
+        window.page.wait_for_function("() => location.pathname === '/accounts'")
+        window.page.wait_for_load_state()
         assert window.serious() == []
         window.page.get_by_role("button", name="New account…").click()
         assert window.serious() == []

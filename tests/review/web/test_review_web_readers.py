@@ -88,7 +88,7 @@ def test_two_readers_do_not_see_each_other_until_both_have_signed(browser: Brows
             assert "Person first and Person second" in said
             assert window.page.locator(".pairs li").count() >= 1
         first.page.get_by_role("button", name="Sign out").click()
-        first.page.wait_for_url("**/login")
+        first.page.wait_for_function("() => location.pathname === '/login'")
         first.page.goto(f"{address}/slides/{slide.id}")
         assert "/login" in first.page.url
         first.close()
@@ -125,7 +125,8 @@ def test_a_wrong_password_is_said_and_accounts_are_made_on_the_page(browser: Bro
         window.page.wait_for_selector("[data-fault]:not([hidden])")
         window.page.get_by_label("Password").fill(PASSWORD)
         window.press("Enter")
-        window.page.wait_for_url("**/accounts")
+        window.page.wait_for_function("() => location.pathname === '/accounts'")
+        window.page.wait_for_load_state()
         window.page.get_by_role("button", name="New account…").click()
         dialog = window.page.locator("#new-account")
         dialog.get_by_label("Name").fill("Somebody New")

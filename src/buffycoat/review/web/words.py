@@ -49,7 +49,8 @@ def when(at: datetime | None) -> Markup:
     """Return a time; the browser shows it on the reader's clock."""
     if at is None:
         return Markup("–")
-    return Markup('<time datetime="{}">{}</time>').format(at.isoformat(), at.strftime("%Y-%m-%d %H:%M UTC"))
+    shown = f"{day(at)}, {at:%H:%M}"  # as long as what the browser puts there: nothing jumps
+    return Markup('<time datetime="{}" title="UTC">{}</time>').format(at.isoformat(), shown)
 
 
 def day(at: datetime | None) -> str:

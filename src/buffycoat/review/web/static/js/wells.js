@@ -205,9 +205,10 @@ export class Wells {
     node.classList.toggle("unseen", !cell.seen && !cell.deleted);
     const changed = cell.label !== cell.program_label && !cell.deleted;
     const letter = this.board.byLabel.get(cell.program_label)?.letter ?? "?";
-    was.textContent = cell.origin === "person" ? "drawn" : changed ? `was ${letter}` : "";
-    mark.textContent = chosen ? "✓" : "";
-    caption.textContent = cell.probability === null ? "" : percent(cell.probability);
+    // Drawn by the style sheet: what is read out is the label alone.
+    was.dataset.words = cell.origin === "person" ? "drawn" : changed ? `was ${letter}` : "";
+    mark.dataset.words = chosen ? "✓" : "";
+    caption.dataset.words = cell.probability === null ? "" : percent(cell.probability);
     node.setAttribute("aria-selected", String(chosen));
     node.setAttribute("aria-posinset", String(index + 1));
     node.setAttribute("aria-setsize", String(of));
