@@ -177,19 +177,30 @@ def predict(bundle: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "buffycoat", "predict", *bundle]
 
 
+_LAUNCH = """
+import os, sys, time
+began = time.perf_counter()
+child = os.posix_spawn(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(child, 0)
+seconds = time.perf_counter() - began
+with open(sys.argv[1], "w") as heard:
+    print(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, file=heard)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
 def command(line: Sequence[str]) -> Run:
-    """Run a program; measure it whole, its peak memory as the kernel kept it."""
-    with tempfile.TemporaryFile("w+") as heard:
-        began = time.perf_counter()
-        process = subprocess.Popen(list(line), stdout=heard, stderr=subprocess.STDOUT)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        heard.seek(0)
-        output = heard.read()
-    if process.returncode:
-        raise SystemExit(f"{' '.join(line)} ended with {process.returncode}:\n{output}")
-    return Run(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, output)
+    """Run a program; measure it whole.
+
+    It is started by a process of a few megabytes: what the kernel keeps as a child's peak begins with its parent's.
+    """
+    with tempfile.NamedTemporaryFile("r") as heard:
+        launch = [sys.executable, "-S", "-c", _LAUNCH, heard.name, *line]
+        done = subprocess.run(launch, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(line)} ended with {done.returncode}:\n{done.stdout}")
+        seconds, processor, peak = (float(value) for value in heard.read().split())
+    return Run(seconds, processor, peak, done.stdout)
 
 
 def arguments() -> argparse.Namespace:
