@@ -83,8 +83,8 @@ def effective_number(right: ArrayLike, size: ArrayLike, level: float = LEVEL) ->
 def clustered_interval(right: ArrayLike, size: ArrayLike, level: float = LEVEL) -> Interval:
     """Return the limits of a share of cells that come in groups: exact binomial at the effective number of cells.
 
-    By simulation it holds the truth in 0.95 to 0.99 of the sets where the cluster bootstrap does in 0.90 to 0.95:
-    with few groups, or shares near 1, resampling finds too little spread.
+    By simulation (``benchmarks/coverage.py``) it holds the truth in 0.92 to 0.99 of the sets, the cluster bootstrap in
+    0.88 to 0.99 of the same ones: with few groups, or shares near 1, resampling finds too little spread.
     """
     hits, cells = np.asarray(right, dtype=np.float64), np.asarray(size, dtype=np.float64)
     hits, cells = hits[cells > 0], cells[cells > 0]

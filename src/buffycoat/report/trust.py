@@ -14,6 +14,8 @@ from buffycoat.report.words import ranked
 
 COUNT_AGAIN = "buffycoat evaluate STUDY"
 """The command that counts from stored predictions what an earlier version did not."""
+FEW = 20
+"""Pictures of a kind with fewer are in the table, but no sentence is built on them."""
 
 
 @dataclass(frozen=True)
@@ -159,8 +161,9 @@ def unlike_sentence(title: str, trust: Trust) -> str:
     """Say how well pictures that are no cells of the classes are told apart."""
     if trust.unlike is None or not trust.unlike.kinds:
         return ""
-    hardest = min(trust.unlike.kinds, key=lambda kind: kind.auroc.value or 0.0)
-    easiest = max(trust.unlike.kinds, key=lambda kind: kind.auroc.value or 0.0)
+    many = [kind for kind in trust.unlike.kinds if kind.pictures >= FEW] or trust.unlike.kinds
+    hardest = min(many, key=lambda kind: kind.auroc.value or 0.0)
+    easiest = max(many, key=lambda kind: kind.auroc.value or 0.0)
     return (
         f"{title} tells {easiest.name} from its cells best and {hardest.name} worst: to turn away 95 % of "
         f"{hardest.name}, it would also turn away {percent(hardest.lost.value)} of the cells it names rightly."

@@ -77,7 +77,7 @@ def risk_coverage_figure(curves: Sequence[tuple[str, Abstention]]) -> Drawing:
         drawing.text(x(mark), height - bottom + 18, label(mark, 0.2), anchor="middle", size=11.5, fill="muted")
     rate = curves[0][1].error_rate if curves else 0.05
     drawing.line(x.start_px, y(rate), x.end_px, y(rate), "muted", width=1.4, dash="4 4")
-    taken: list[float] = []
+    taken = [y(rate)]
     for (title, one), (tone, dash) in zip(curves, TONES, strict=False):
         points = [(x(point.coverage), y(min(point.risk, y.high))) for point in one.curve]
         drawing.polyline(points, tone, width=2, dash=dash)
@@ -97,7 +97,7 @@ def risk_coverage_figure(curves: Sequence[tuple[str, Abstention]]) -> Drawing:
         size=12,
         fill="muted",
     )
-    drawing.text(x.start_px + 6, y(rate) - 6, f"{percent(rate)} wrong", size=11.5, fill="muted")
+    drawing.text(x.end_px + 8, y(rate) + 4, f"{percent(rate)} wrong", size=11.5, fill="muted")
     return drawing
 
 
