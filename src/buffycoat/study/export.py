@@ -156,7 +156,7 @@ def _open(path: Path, wanted: Wanted) -> _Study:
     if not (folder / "results.json").is_file():
         raise DataError(f"The study in {path} is not finished.", hint="Run the same study command again: it goes on.")
     results = Results.read(folder / "results.json")
-    model = wanted.model or max(results.models, key=lambda one: one.accuracy.value or 0.0).model
+    model = wanted.model or _best(results, record.models)
     if model not in record.models:
         model = next((name for name in record.models if record.config.network(name).title == model), model)
     if model not in record.models:
@@ -173,6 +173,12 @@ def _open(path: Path, wanted: Wanted) -> _Study:
         )
     cells = read_table(folder / "cells.parquet", CELLS).filter(pl.col("excluded_by").is_null()).sort("cell_id")
     return _Study(folder, record, results, cells, jobs, NetworkCard.read(folder.card(model)))
+
+
+def _best(results: Results, models: tuple[str, ...]) -> str:
+    """Return the network with the highest accuracy; what is no network (measurements, the majority) has no weights."""
+    networks = [one for one in results.models if one.model in models]
+    return max(networks, key=lambda one: one.accuracy.value or 0.0).model
 
 
 def _see(study: _Study, file: Path, watch: Watcher) -> Seen:
