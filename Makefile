@@ -2,17 +2,22 @@
 PYTHON ?= python3
 VENV ?= .venv
 OUT ?= study
+BUNDLE_STUDY ?= study-bundle
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help study test check format lint types fast-tests clean
+.PHONY: help study bundle test check format lint types fast-tests clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 study: $(READY) ## Install, run the quick study (bccd where it can be had, else synthetic), print the table
 	$(BIN)/buffycoat study --preset quick --out $(OUT)
+
+bundle: $(READY) ## Make the bundle in the package again: study of EfficientNet-Lite0 on bccd, then export (an hour)
+	$(BIN)/buffycoat study bccd --preset standard --model efficientnet --seed 7 --out $(BUNDLE_STUDY)
+	$(BIN)/buffycoat export $(BUNDLE_STUDY):tf_efficientnet_lite0 --name buffycoat-default --out src/buffycoat/bundle/default
 
 test: $(READY) ## Install, run every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile

@@ -138,6 +138,7 @@ def operating_point(classes: tuple[str, ...] = CLASSES, **changes: Any) -> dict[
         "balanced_accuracy": estimate(0.88),
         "ece": 0.03,
         "ece_before": 0.06,
+        "ece_by_chance": 0.02,
         "brier": 0.15,
         "log_loss": 0.3,
         "expected": {

@@ -10,7 +10,7 @@ import pytest
 from buffycoat.bundle.answer import rescale, softmax
 from buffycoat.evaluate.calibration import expected_calibration_error
 from buffycoat.export.measure import result
-from buffycoat.export.operating import LEVELS, Asked, operating_point
+from buffycoat.export.operating import LEVELS, Asked, operating_point, stated_rate
 
 CLASSES = ("neutrophil", "eosinophil", "lymphocyte")
 
@@ -41,6 +41,7 @@ def test_an_overconfident_network_is_softened_and_then_calibrated() -> None:
     found = point(rows)
     assert found.temperature == pytest.approx(3.0, rel=0.1)
     assert found.ece < 0.03 < found.ece_before
+    assert 0.5 * found.ece < found.ece_by_chance < 2 * found.ece
     held = rows.take(rows.test)
     by_hand = expected_calibration_error(rescale(held.probabilities, found.temperature), held.label)
     assert found.ece == pytest.approx(by_hand, abs=0.01)
@@ -67,6 +68,14 @@ def test_the_stated_error_rate_is_kept_where_it_can_be_had() -> None:
     assert share.value is not None
     assert 0.1 < share.value < 0.9
     assert share.numerator == round(share.value * (share.denominator or 0))
+
+
+@pytest.mark.parametrize(("right", "rate"), [(890, 0.09), (500, 0.38), (998, 0.01), (1000, 0.01), (960, 0.03)])
+def test_where_no_rate_is_stated_a_quarter_of_the_errors_is_to_go(right: int, rate: float) -> None:
+    rows = asked(1000, 11)
+    said = np.where(np.arange(1000) < right, rows.label, (rows.label + 1) % 3)
+    rows = replace(rows, test=np.ones(1000, np.bool_))
+    assert stated_rate(result(rows, np.eye(3)[said], CLASSES, "network", 7)) == rate
 
 
 def test_where_it_cannot_everything_is_withheld() -> None:

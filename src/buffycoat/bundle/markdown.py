@@ -109,7 +109,11 @@ def _evaluation(card: BundleCard) -> str:
         rows += [
             (views, "accuracy", figure(point.accuracy)),
             (views, "balanced accuracy", figure(point.balanced_accuracy)),
-            (views, "calibration error (ECE), before → after", f"{point.ece_before:.3f} → {point.ece:.3f}"),
+            (
+                views,
+                "calibration error (ECE), before → after; perfect probabilities on as few cells",
+                f"{point.ece_before:.3f} → {point.ece:.3f}; {point.ece_by_chance:.3f}",
+            ),
             (views, "Brier score, log loss", f"{point.brier:.3f}, {point.log_loss:.3f}"),
             (views, "left unidentified (uncertain)", percent(expected.unidentified)),
             (views, "wrong among the answered", percent(expected.error_rate)),

@@ -17,8 +17,8 @@ def summary(card: BundleCard) -> str:
         lines += [
             f"  {views} view{'s' if views != '1' else ''}: accuracy {figure(point.accuracy)}, balanced "
             f"{figure(point.balanced_accuracy)}, on {cells} held-out cells",
-            f"    calibration error {point.ece:.3f} (before {point.ece_before:.3f}), "
-            f"unidentified {percent(point.expected.unidentified)}, "
+            f"    calibration error {point.ece:.3f}, before {point.ece_before:.3f}, chance {point.ece_by_chance:.3f}",
+            f"    unidentified {percent(point.expected.unidentified)}, "
             f"wrong among the answered {percent(point.expected.error_rate)}",
         ]
     cost = card.quantisation

@@ -33,8 +33,14 @@ def export(
         typer.Option(help="final: trained on every cell of the study (once, then kept); r0f0: the first fold's."),
     ] = "final",
     error_rate: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Share of answers that may be wrong; less certain: unidentified.")
-    ] = 0.05,
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Share of answers that may be wrong; the less certain are left unidentified.",
+            show_default="three quarters of all errors",
+        ),
+    ] = None,
     allow_loss: Annotated[
         bool, typer.Option("--allow-loss", help="Let 8 bits cost more than 1 % of balanced accuracy.")
     ] = False,

@@ -57,6 +57,7 @@ class OperatingPoint(_Part):
     balanced_accuracy: Estimate
     ece: Annotated[float, Field(ge=0)]  # expected calibration error, equal-mass bins, after calibration
     ece_before: Annotated[float, Field(ge=0)]
+    ece_by_chance: Annotated[float, Field(ge=0)]  # what perfect probabilities would show on as few cells
     brier: Annotated[float, Field(ge=0)]
     log_loss: Annotated[float, Field(ge=0)]
     expected: CardExpectation

@@ -24,7 +24,7 @@ from buffycoat.export.card import (
 )
 from buffycoat.export.folds import CALIBRATION_CROPS, VIEWS, Made, Network, make, trained
 from buffycoat.export.measure import FoldRows, FoldSaid, before, gathered, question, result
-from buffycoat.export.operating import operating_point
+from buffycoat.export.operating import operating_point, stated_rate
 from buffycoat.export.photographs import Cell, Seen, see
 from buffycoat.export.quantise import Recipe
 from buffycoat.export.write import fingerprinted, refuse_other_folder, write_bundle
@@ -45,6 +45,7 @@ from buffycoat.train.fold import FoldJob, run_fold
 
 Precision = Literal["fp32", "int8"]
 FINAL = "final"
+_MUCH_WITHHELD = 0.5
 _INNER_DRAW = 1_000_003  # names the draw of the final network's validation rows; no repeat has this number
 
 
@@ -59,7 +60,8 @@ class Wanted:
     weights
         ``"final"``: trained on every row of the study; ``"r0f0"``: those of the first fold.
     error_rate
-        Share of the answers that may be wrong: the less certain are left unidentified.
+        Share of the answers that may be wrong: the less certain are left unidentified. None: three quarters of what
+        is wrong when everything is answered (:func:`stated_rate`).
     allow_loss
         Whether 8 bits may cost more than 1 % of balanced accuracy.
     """
@@ -67,7 +69,7 @@ class Wanted:
     model: str | None = None
     precision: Precision = "int8"
     weights: Literal["final", "r0f0"] = "final"
-    error_rate: float = 0.05
+    error_rate: float | None = None
     allow_loss: bool = False
     licence: str = "Apache-2.0"
     name: str | None = None
@@ -145,7 +147,21 @@ def export_study(path: Path, out: Path, wanted: Wanted, *, watch: Watcher | None
     card = _card(study, wanted, made, said, seen, rows).model_copy(
         update={"model_bytes": len(content), "model_sha256": digest}
     )
+    _warn_of_silence(card, watch)
     return write_bundle(out, content, card)
+
+
+def _warn_of_silence(card: BundleCard, watch: Watcher) -> None:
+    """Say when the stated error rate leaves most cells without an answer."""
+    for views, point in card.operating.items():
+        withheld = point.expected.unidentified.value or 0.0
+        if withheld > _MUCH_WITHHELD:
+            watch.say(
+                f"With {views} view{'s' if views != '1' else ''}, {withheld:.0%} of the held-out cells are left "
+                f"unidentified to keep the wrong answers within {point.error_rate:.0%}; "
+                "a higher --error-rate answers more.",
+                warning=True,
+            )
 
 
 def _open(path: Path, wanted: Wanted) -> _Study:
@@ -266,14 +282,19 @@ def final_job(folder: StudyFolder, record: StudyRecord, like: FoldJob, cells: pl
 def _card(study: _Study, wanted: Wanted, made: Made, said: list[FoldSaid], seen: Seen, rows: FoldRows) -> BundleCard:
     record, job, classes = study.record, study.job, study.record.classes
     final = wanted.weights == FINAL
-    points, found = {}, {}
-    for views in VIEWS:
-        asked = gathered(said, views, study.labels, study.groups)
-        found[views] = result(asked, asked.probabilities, classes, study.card.title, record.seed)
-        points[str(views)] = operating_point(asked, found[views], error_rate=wanted.error_rate, seed=record.seed)
+    answers = {views: gathered(said, views, study.labels, study.groups) for views in VIEWS}
+    found = {
+        views: result(asked, asked.probabilities, classes, study.card.title, record.seed)
+        for views, asked in answers.items()
+    }
+    rate = stated_rate(found[1]) if wanted.error_rate is None else wanted.error_rate
+    points = {
+        str(views): operating_point(asked, found[views], error_rate=rate, seed=record.seed)
+        for views, asked in answers.items()
+    }
     cost = None
     if wanted.precision == "int8":
-        asked, odds = gathered(said, 1, study.labels, study.groups), before(said)
+        asked, odds = answers[1], before(said)
         whole = result(asked, odds, classes, study.card.title, record.seed)
         cost = quantisation(
             wanted.recipe,
