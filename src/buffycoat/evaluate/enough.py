@@ -36,7 +36,7 @@ def pairs_needed(first_only: float, second_only: float, *, alpha: float, power: 
     Examples
     --------
     >>> round(pairs_needed(0.10, 0.05, alpha=0.05))
-    468
+    469
     """
     apart, differ = first_only - second_only, first_only + second_only
     if apart == 0:
