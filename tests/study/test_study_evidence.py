@@ -39,6 +39,7 @@ def study(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_evidence_is_added_to_a_study_that_has_finished(study: Path) -> None:
     results = Results.read(study / "results.json")
     (spread,) = results.spread
@@ -52,6 +53,7 @@ def test_evidence_is_added_to_a_study_that_has_finished(study: Path) -> None:
     assert "How much training itself varies" in text and "Fewer training cells" in text
 
 
+@pytest.mark.slow
 def test_a_smaller_share_keeps_whole_groups_of_every_class_and_lies_within_a_larger_one(study: Path) -> None:
     folder = StudyFolder(study)
     record = StudyRecord.read(folder / "study.json")
@@ -69,6 +71,7 @@ def test_a_smaller_share_keeps_whole_groups_of_every_class_and_lies_within_a_lar
         assert not set(chosen["group"]) & set(left["group"])
 
 
+@pytest.mark.slow
 def test_another_seed_trains_other_weights_on_the_same_rows(study: Path) -> None:
     columns = pl.col("^p_.*$")
     own = pl.read_parquet(study / "predictions.parquet").sort("cell_id")
@@ -77,6 +80,7 @@ def test_another_seed_trains_other_weights_on_the_same_rows(study: Path) -> None
     assert not np.allclose(own.select(columns).to_numpy(), again.select(columns).to_numpy())
 
 
+@pytest.mark.slow
 def test_strangers_are_scored_once_and_shown_in_the_report(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = pl.read_parquet(study / "unlike.parquet")
     held = pl.read_parquet(study / "predictions.parquet")
@@ -99,6 +103,7 @@ def test_strangers_are_scored_once_and_shown_in_the_report(study: Path, monkeypa
     assert pl.read_parquet(study / "unlike.parquet").equals(scores)
 
 
+@pytest.mark.slow
 def test_it_can_be_left_out(drawn: Path, tmp_path: Path) -> None:
     settings = [*TINY, "baseline=false", "unlike=false"]
     conduct(str(drawn), configure(preset="quick", models=[MODEL], weights="none", settings=settings), tmp_path / "out")
