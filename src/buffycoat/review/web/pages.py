@@ -21,6 +21,7 @@ router = APIRouter()
 router.include_router(results.router)
 router.include_router(house.router)
 _PER_PAGE = 50
+_SOONEST = 20
 
 
 class Filters(BaseModel):
@@ -132,6 +133,7 @@ def _desk(request: Request, desk: Desk, who: Person, slide: SlideRow, own: Readi
         may_edit=may_edit,
         data=view_json(view),
         modules=_modules(),
+        soonest=_soonest(view),
         looking_words=_looking_words(view, who),
         nothing_words=_nothing_words(view),
         second_words=_second_words(slide, who, own),
@@ -141,6 +143,14 @@ def _desk(request: Request, desk: Desk, who: Person, slide: SlideRow, own: Readi
 def view_json(view: DeskView) -> str:
     """Return a desk as JSON that can stand inside a page: no `<` ends the script early."""
     return view.model_dump_json().replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _soonest(view: DeskView) -> list[str]:
+    """Return the crops that stand first on the desk: they are asked for while the scripts still load."""
+    wells = {label.name: place for place, label in enumerate(view.labels)}
+    alive = [cell for cell in view.cells if not cell.deleted]
+    alive.sort(key=lambda cell: (wells.get(cell.label, len(wells)), -cell.doubt, cell.number))
+    return [cell.crop_url for cell in alive[:_SOONEST]]
 
 
 def _modules() -> list[str]:
