@@ -49,7 +49,7 @@ def reported(desktop: Desktop, slide: str) -> str:
 
 def signed(desktop: Desktop, name: str) -> str:
     """Check that the slide is signed, read-only and reported as final; return its id."""
-    desktop.page.wait_for_selector(".banner.signed")
+    desktop.page.wait_for_selector("html[data-ready] .banner.signed")
     assert name in (desktop.page.locator(".banner.signed").text_content() or "")
     assert "final" in (desktop.page.locator(".differential .status").text_content() or "")
     before = desktop.counts()
