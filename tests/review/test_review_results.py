@@ -190,7 +190,9 @@ def test_corrections_are_given_back_as_a_set_that_studies_load(desk: Desk, page:
 def test_the_set_comes_over_http_as_an_archive(desk: Desk, page: Page) -> None:
     page.get("/give-back.zip", 409)
     _corrected(desk, page, fields=1)
-    answer = page.http.get("/api/v1/give-back.zip")
+    page.get("/give-back.zip?since=2001-01-01&until=2001-02-01", 409)
+    page.get("/give-back.zip?since=2025-02-30", 422)
+    answer = page.http.get("/api/v1/give-back.zip?since=2025-01-01&until=")
     names = zipfile.ZipFile(io.BytesIO(answer.content)).namelist()
     assert {"corrections/labels.csv", "corrections/cells.parquet", "corrections/give_back.json"} <= set(names)
 

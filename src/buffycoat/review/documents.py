@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from buffycoat.records.documents import Estimate
 
@@ -17,7 +17,10 @@ Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, m
 RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 Sequence = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Pixel = Annotated[int, Field(ge=-(2**20), le=2**20)]
+_FOUR = WithJsonSchema({"type": "array", "items": {"type": "integer"}, "minItems": 4, "maxItems": 4})
 BoxPx = tuple[Pixel, Pixel, Pixel, Pixel]
+FoundBoxPx = Annotated[tuple[int, int, int, int], _FOUR]
+"""x0, y0, x1, y1 as answered; described as a list of four, which more readers of OpenAPI understand than a tuple."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -137,7 +140,7 @@ class CellView(Answer):
     id: str
     field_id: str
     number: int
-    box: tuple[int, int, int, int]
+    box: FoundBoxPx
     origin: Literal["program", "person"]
     label: str
     program_label: str
@@ -452,7 +455,7 @@ class PredictedCell(Answer):
     """A cell of a photograph that was not kept."""
 
     number: int
-    box: tuple[int, int, int, int]
+    box: FoundBoxPx
     label: str
     best: str
     probability: float

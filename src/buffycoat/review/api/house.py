@@ -13,7 +13,7 @@ from buffycoat.review import web_support as support
 from buffycoat.review.api.parts import AnyId, faults
 from buffycoat.review.documents import AccountView, Answer, Label, Name, NewToken, Person, Role, TokenView
 from buffycoat.review.documents import Request as Asked
-from buffycoat.review.faults import Forbidden, Refused
+from buffycoat.review.faults import Conflict, Forbidden
 from buffycoat.review.web_support import AdministratorDep, DeskDep, MaybePersonDep, PersonDep
 
 router = APIRouter(tags=["house"])
@@ -88,11 +88,11 @@ def me(request: Request, desk: DeskDep, who: MaybePersonDep) -> Me:
     )
 
 
-@router.post("/session", status_code=204, responses=faults(429))
+@router.post("/session", status_code=204, responses=faults(409, 429))
 def begin_session(request: Request, response: Response, desk: DeskDep, asked: SignIn) -> None:
     """Sign in; the answer sets a cookie. Load the page again afterwards: its token is new."""
     if not desk.settings.accounts:
-        raise Refused("This desk has no accounts.")
+        raise Conflict("This desk has no accounts.", title="No accounts")
     value = sign_in.sign_in(desk, asked.login, asked.password, support.address_of(request))
     old = request.cookies.get(support.cookie_name(desk, support.SESSION))
     if old:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel
+from pydantic import AwareDatetime, BaseModel, BeforeValidator
 
 
 class Fault(BaseModel):
@@ -21,6 +22,18 @@ FieldId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="A field's 
 ReadingId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="A reading's id.")]
 CellId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}\.[0-9a-z]{1,20}$", description="A cell's id.")]
 AnyId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
+
+
+def _no_number(given: object) -> object:
+    if isinstance(given, str) and not _RFC_3339.fullmatch(given):
+        raise ValueError("expected a time as 2025-06-01T12:00:00Z")
+    return given
+
+
+When = Annotated[AwareDatetime, BeforeValidator(_no_number)]
+"""A time with its offset from UTC; a bare number is not taken for one."""
 
 _WORDS = {
     400: "The request makes no sense.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -15,12 +15,14 @@ from starlette.background import BackgroundTask
 
 from buffycoat.differential.hl7 import Processing
 from buffycoat.review import accuracy, agreement, give_back, history, readings, reports
-from buffycoat.review.api.parts import ReadingId, SlideId, faults
+from buffycoat.review.api.parts import ReadingId, SlideId, When, faults
 from buffycoat.review.documents import AccuracyView, AgreementView, HistoryPage
+from buffycoat.review.faults import Refused
 from buffycoat.review.web_support import AdministratorDep, DeskDep, PersonDep
 
 router = APIRouter(tags=["results"])
 Before = Annotated[int | None, Query(ge=1, le=2**62)]
+Day = Annotated[str, Query(pattern=r"^(20[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01]))?$")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 REPORT_CSP = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'self'"
 
@@ -55,8 +57,8 @@ def audit(
 def program_accuracy(
     desk: DeskDep,
     who: PersonDep,
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: When | None = None,
+    until: When | None = None,
     by: accuracy.By = "week",
 ) -> AccuracyView:
     """Return the program's accuracy against the reviewers."""
@@ -84,13 +86,13 @@ def report(
 @router.get(
     "/give-back.zip", responses={200: {"content": {"application/zip": {}}}, **faults(409)}, response_class=Response
 )
-def give_back_zip(
-    desk: DeskDep, who: PersonDep, since: datetime | None = None, until: datetime | None = None
-) -> FileResponse:
-    """Return all corrections of signed readings as a labelled set that ``buffycoat study`` trains on."""
+def give_back_zip(desk: DeskDep, who: PersonDep, since: Day = "", until: Day = "") -> FileResponse:
+    """Return corrections as a set that ``buffycoat study`` trains on: signed from one day to another, both included."""
+    first, last = _day(since), _day(until)
+    end = None if last is None else last + timedelta(days=1)
     place = Path(tempfile.mkdtemp(prefix="buffycoat-"))
     try:
-        give_back.write(desk, who, place / "corrections", since=since, until=until)
+        give_back.write(desk, who, place / "corrections", since=first, until=end)
         made = shutil.make_archive(str(place / "corrections"), "zip", place, "corrections")
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
@@ -101,6 +103,13 @@ def give_back_zip(
         filename="corrections.zip",
         background=BackgroundTask(shutil.rmtree, place, ignore_errors=True),
     )
+
+
+def _day(given: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(given).replace(tzinfo=UTC) if given else None
+    except ValueError as error:
+        raise Refused(f"{given} is in no calendar.") from error
 
 
 def _attached(desk: DeskDep, who: PersonDep, reading_id: str, form: str) -> dict[str, str]:

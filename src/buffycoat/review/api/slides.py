@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 
 from buffycoat.review import readings, slides, uploads
-from buffycoat.review.api.parts import CellId, FieldId, SlideId, faults
+from buffycoat.review.api.parts import CellId, FieldId, SlideId, When, faults
 from buffycoat.review.documents import (
     CellView,
     DeskView,
@@ -39,8 +38,8 @@ def find_slides(
     text: Annotated[str, Query(max_length=200)] = "",
     state: SlideState | None = None,
     reviewer: Annotated[str, Query(max_length=400)] = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
+    since: When | None = None,
+    until: When | None = None,
     sort: slides.Sort = "-created",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
@@ -91,7 +90,9 @@ def upload_fields(
     desk: DeskDep,
     who: PersonDep,
     slide_id: SlideId,
-    files: Annotated[list[UploadFile], File(description="Photographs, or zip and tar archives of photographs.")],
+    files: Annotated[
+        list[UploadFile], File(min_length=1, description="Photographs, or zip and tar archives of photographs.")
+    ],
 ) -> UploadResult:
     """Put photographs on a slide; each is queued for analysis as soon as it was checked."""
     desk.buckets.demand(
