@@ -225,6 +225,7 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (jobs in the background ignore it)
     )
     _wait_for(out / "models" / MODELS[0] / "r0f0" / "last.ckpt", process)
     process.send_signal(how)

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from buffycoat.records.differential import Line
 from buffycoat.records.documents import Estimate
 
 Role = Literal["reader", "reviewer", "administrator"]
 SlideState = Literal["empty", "analysing", "to_review", "signed"]
 ReadingState = Literal["open", "amending", "signed"]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Name = Line  # what reports take, too
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=2000)]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 Sequence = Annotated[int, Field(ge=0, le=2**31 - 1)]
