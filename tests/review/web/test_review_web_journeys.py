@@ -62,8 +62,8 @@ def signed(desktop: Desktop, name: str) -> str:
 
 def test_with_the_keyboard_alone(desk: Desk, desktop: Desktop, photographs: list[Path]) -> None:
     desktop.open("/")
-    desktop.tab_to("Choose files")
-    with desktop.page.expect_file_chooser() as chooser:
+    with desktop.page.expect_file_chooser() as chooser:  # takes a moment before it listens: first, then
+        desktop.tab_to("Choose files")
         desktop.press("Enter")
     chooser.value.set_files(photographs)
     desktop.page.keyboard.type("Typed by hand")  # the name is chosen, ready to be typed over
