@@ -1,8 +1,9 @@
 """Time the review desk in a real browser: python benchmarks/desk.py [cells].
 
 Fills a desk with 2,000 cells, opens it in Debian's Chromium, and prints how long until the first crops are seen, how
-long a move takes to the eye, and how even scrolling is. Needs `playwright` and `chromium`; the classifier is the tests'
-quick one, because what it answers does not matter here.
+long a move takes to the eye, and how even scrolling is. Then sees 200 cells of another slide by key, 20 of them moved,
+and prints the desk's own time for each key and what it leaves of two minutes to the person. Needs `playwright` and
+`chromium`; the classifier is the tests' quick one, because what it answers does not matter here.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.review.desks import make_desk
 from tests.review.web.desktop import WIDE, served
-from tests.review.web.measuring import DENSE, full_slide, measure
+from tests.review.web.measuring import DENSE, full_slide, measure, read_by_key
 
 
 def main(cells: int = 2000) -> None:
@@ -36,6 +37,10 @@ def main(cells: int = 2000) -> None:
                 context = browser.new_context(viewport={"width": WIDE[0], "height": WIDE[1]})
                 print(json.dumps(measure(context.new_page(), address, slide.id)))
                 context.close()
+            by_key = full_slide(desk, 240)
+            context = browser.new_context(viewport={"width": WIDE[0], "height": WIDE[1]})
+            print(json.dumps(read_by_key(context.new_page(), address, by_key.id)))
+            context.close()
         browser.close()
         desk.close()
 

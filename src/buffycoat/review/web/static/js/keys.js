@@ -11,6 +11,7 @@ export class Keys {
   }
 
   key(event) {
+    if (!(event.target instanceof Node)) return; // sent to the window itself: no key of a person
     if (event.defaultPrevented || event.isComposing || typing(event.target)) return;
     if (document.querySelector("dialog[open]")) return; // the large view has its own keys
     const done = event.ctrlKey || event.metaKey ? this.chord(event) : event.altKey ? false : this.plain(event);
