@@ -1,21 +1,26 @@
 """From a batch of stored crops to the network's input, on whole batches as tensors.
 
 One resampling does it all: the view is turned, mirrored, zoomed and shifted in the coordinates of the stored
-crop and read off at the network's input size. Stain changes work on optical density (Beer–Lambert: absorbances
-add where dyes mix), so that more stain darkens what is stained and leaves the empty background alone.
+crop and read off at the network's input size, by OpenCV from the stored bytes: as :mod:`buffycoat.imaging.view` does
+where photographs are predicted, and in a fraction of the time of sampling tensors. Stain changes work on optical
+density (Beer–Lambert: absorbances add where dyes mix), so that more stain darkens what is stained and leaves the empty
+background alone.
 """
 
 from __future__ import annotations
 
 import math
 
+import cv2
+import numpy as np
 import torch
-from torch.nn import functional as F  # noqa: N812 (the name everybody knows)
 
 from buffycoat.train.config import AugmentConfig
 
 WHITE = 0.85
 """Level of the empty background, 0–1: where optical density is taken as zero."""
+
+_BLUR_FROM = 1.5  # stored pixels per input pixel above which 3×3 are averaged first, against aliasing
 
 
 class Views:
@@ -70,8 +75,8 @@ class Views:
         images = self._sample(crops, angle, size, mirror, shift_x, shift_y)
         amount = torch.exp(spread(1, 1, 1) * config.stain + spread(3, 1, 1) * config.colour)
         light = torch.exp(spread(3, 1, 1) * config.light)
-        density = -torch.log(images.clamp(1 / 255, 1.0) / WHITE)
-        return self._normalised((WHITE * torch.exp(-density * amount) * light).clamp(0, 1))
+        transmitted = images.clamp_(1 / 255, 1.0).div_(WHITE).log_().mul_(amount).exp_()
+        return self._normalised(transmitted.mul_(WHITE * light).clamp_(0, 1))
 
     def _sample(
         self,
@@ -82,19 +87,48 @@ class Views:
         shift_x: torch.Tensor,
         shift_y: torch.Tensor,
     ) -> torch.Tensor:
-        images = crops.float().div_(255)
-        if crops.shape[-1] * self.share / self.input_px > 1.5:  # keep fine grain from aliasing
-            images = F.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
-        cosine, sine = size * torch.cos(angle), size * torch.sin(angle)
-        turn = torch.stack(
-            [torch.stack([cosine * mirror, -sine, shift_x], 1), torch.stack([sine * mirror, cosine, shift_y], 1)], 1
-        )
-        with torch.autocast("cpu", enabled=False):  # coordinates in bf16 would miss by a fifth of a pixel
-            grid = F.affine_grid(turn, [len(crops), 3, self.input_px, self.input_px], align_corners=False)
-        return F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+        """Return (B, 3, input_px, input_px) values in 0–1, in channels-last memory."""
+        side, out = crops.shape[-1], self.input_px
+        stored = crops.permute(0, 2, 3, 1).contiguous().numpy()
+        seen = np.empty((len(stored), out, out, 3), np.uint8)
+        blurred = side * self.share / out > _BLUR_FROM
+        turns = _turns(side, out, angle, size, mirror, shift_x, shift_y).numpy()
+        for crop, turn, view in zip(stored, turns, seen, strict=True):
+            cv2.warpAffine(
+                cv2.blur(crop, (3, 3), borderType=cv2.BORDER_REPLICATE) if blurred else crop,
+                turn,
+                (out, out),
+                dst=view,
+                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+                borderMode=cv2.BORDER_REFLECT,
+            )
+        return torch.from_numpy(seen).permute(0, 3, 1, 2).float().div_(255)
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
-        return ((images - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
+        return images.sub_(self._mean).div_(self._std)
+
+
+def _turns(
+    side: int,
+    out: int,
+    angle: torch.Tensor,
+    size: torch.Tensor,
+    mirror: torch.Tensor,
+    shift_x: torch.Tensor,
+    shift_y: torch.Tensor,
+) -> torch.Tensor:
+    """Return (B, 2, 3) float64: from places in the view, in pixels, to places in the stored crop, in pixels.
+
+    Both are squares from −1 to 1 whose pixels' centres are counted from 0; the view is mirrored, turned, sized and
+    shifted in that order.
+    """
+    angle, size, mirror, shift_x, shift_y = (part.double() for part in (angle, size, mirror, shift_x, shift_y))
+    cosine, sine = size * torch.cos(angle), size * torch.sin(angle)
+    rows = []
+    for to_x, to_y, shift in ((cosine * mirror, -sine, shift_x), (sine * mirror, cosine, shift_y)):
+        start = (to_x + to_y) * (1 / out - 1) + shift  # where the centre of the view's first pixel lies
+        rows.append(torch.stack([to_x * side / out, to_y * side / out, ((start + 1) * side - 1) / 2], 1))
+    return torch.stack(rows, 1)
 
 
 def turned(inputs: torch.Tensor, view: int) -> torch.Tensor:

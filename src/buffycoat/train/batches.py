@@ -47,9 +47,9 @@ class CropBatches(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return len(self._rows)
 
     def __getitem__(self, places: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return (B, 3, S, S) uint8 crops and (B,) int64 labels."""
-        crops = np.ascontiguousarray(self._images[self._rows.crops[places]].transpose(0, 3, 1, 2))
-        return torch.from_numpy(crops), torch.from_numpy(self._rows.labels[places])
+        """Return (B, 3, S, S) uint8 crops, in channels-last memory as they are stored, and (B,) int64 labels."""
+        crops = self._images[self._rows.crops[places]]
+        return torch.from_numpy(crops).permute(0, 3, 1, 2), torch.from_numpy(self._rows.labels[places])
 
 
 class InOrder(Sampler[list[int]]):

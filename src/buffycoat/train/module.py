@@ -14,6 +14,7 @@ from torch.nn import functional as F  # noqa: N812 (the name everybody knows)
 from buffycoat.train.augment import Views, turned
 from buffycoat.train.averaging import averaged
 from buffycoat.train.config import TrainConfig
+from buffycoat.train.full_precision import fp32_where_faster
 from buffycoat.train.seeds import derive
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -43,6 +44,7 @@ class Classifier(lightning.LightningModule):
         for part in frozen:
             part.requires_grad_(False)
         self.averaged = averaged(self.network, config.averaging) if config.averaging else None
+        fp32_where_faster(self.network)  # after the average was copied, which has no gradients to compute
         self._views, self._config, self._seed = views, config, seed
         self._generator = torch.Generator()
         self._sums: dict[str, list[float]] = {}

@@ -18,6 +18,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Literal
 
+import cv2
 import torch
 
 from buffycoat.errors import BuffycoatError, TrainingError
@@ -140,6 +141,7 @@ def _work(store: Path, threads: int, tasks: Any, news: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the first process hears it, and ends this one
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
+    cv2.setNumThreads(threads)
     images = CropStore.open(store).images
     while (task := tasks.get()) is not None:
         place, job = task
