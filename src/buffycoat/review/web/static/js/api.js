@@ -17,8 +17,8 @@ export async function faultOf(response) {
   return new Fault(response.status, body.title ?? `Error ${response.status}`, body.detail ?? response.statusText, body, wait);
 }
 
-/** Ask the server; returns the document answered (null when there is none). */
-export async function ask(method, path, body, { signal } = {}) {
+/** Ask the server; returns the document answered (null when there is none). Who is not signed in is sent there, unless it may `stay`. */
+export async function ask(method, path, body, { signal, stay = false } = {}) {
   const headers = { Accept: "application/json", "X-CSRF-Token": csrf() };
   if (body !== undefined && !(body instanceof FormData)) headers["Content-Type"] = "application/json";
   let response;
@@ -31,7 +31,7 @@ export async function ask(method, path, body, { signal } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Fault(0, "No connection", "The server did not answer.");
   }
-  if (response.status === 401 && location.pathname !== "/login") {
+  if (response.status === 401 && !stay && location.pathname !== "/login") {
     location.assign(`/login?next=${encodeURIComponent(location.pathname)}`);
   }
   if (!response.ok) throw await faultOf(response);

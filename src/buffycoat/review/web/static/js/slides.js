@@ -86,8 +86,11 @@ function line(upload) {
     const bar = document.createElement("progress");
     bar.setAttribute("aria-label", `Upload and analysis of ${upload.name}`);
     const said = Object.assign(document.createElement("span"), { className: "said" });
-    one.append(name, go, bar, said);
-    Object.assign(one, { bar, said });
+    const discard = Object.assign(document.createElement("button"), { type: "button", className: "button plain discard", textContent: "Discard", hidden: true });
+    discard.setAttribute("aria-label", `Discard what waits of ${upload.name}`);
+    discard.addEventListener("click", async () => { await forget(upload.id); lines.delete(upload.id); one.remove(); });
+    one.append(name, go, bar, said, discard);
+    Object.assign(one, { bar, said, discard });
     lines.set(upload.id, one);
     list.prepend(one);
   }
@@ -100,8 +103,9 @@ function show(upload) {
   if (upload.state !== "done") {
     one.bar.max = upload.total;
     one.bar.value = upload.sent;
-    one.said.textContent = upload.words || (upload.state === "failed" ? upload.words : `Uploading: ${upload.sent.toLocaleString("en")} of ${upload.total.toLocaleString("en")} files`);
+    one.said.textContent = upload.words || (upload.state === "waiting" && !upload.sent ? "Waiting to be sent" : `Uploading: ${upload.sent.toLocaleString("en")} of ${upload.total.toLocaleString("en")} files`);
   }
+  one.discard.hidden = !(upload.state === "failed" || upload.words?.startsWith("Waiting"));
   told(one, upload);
   if (upload.added || upload.state === "done") watch(upload, one);
 }

@@ -1,8 +1,10 @@
 // Photographs on their way to the desk. They are kept in the browser until the server has them, so that an upload
-// goes on where it stopped: on another page of the desk, or when the desk is opened again.
-import { Fault, ask } from "./api.js";
+// goes on where it stopped: on another page of the desk, or when the desk is opened again. Whoever put them here sends
+// them: on a page where nobody, or somebody else, is signed in they wait.
+import { Fault, ask, requestId } from "./api.js";
 
-const BATCH_FILES = 8, BATCH_BYTES = 16 << 20, LOCK = "buffycoat-upload";
+const BATCH_FILES = 8, BATCH_BYTES = 16 << 20, LOCK = "buffycoat-upload", TRIES = 6;
+const account = document.querySelector('meta[name="account"]')?.content ?? "";
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("buffycoat-uploads") : null;
 const memory = { uploads: new Map(), files: [] }; // where the browser stores nothing
 
@@ -28,9 +30,22 @@ async function store(name, mode = "readonly") {
   return db?.transaction(name, mode).objectStore(name) ?? null;
 }
 
+/** The uploads of whoever is signed in on this page. */
 export async function uploads() {
-  const kept = await store("uploads");
-  return [...(kept ? await asked(kept.getAll()) : []), ...memory.uploads.values()];
+  const kept = account ? await store("uploads") : null;
+  return [...(kept ? await asked(kept.getAll()) : []), ...memory.uploads.values()].filter((one) => one.account === account);
+}
+
+/** The upload and all its files, or nothing: half of one would pass for the whole when it is sent from another page. */
+async function keepAll(upload, files) {
+  const db = await database();
+  if (!db) throw new Error("nothing can be stored");
+  const writing = db.transaction(["uploads", "files"], "readwrite");
+  const over = new Promise((resolve, reject) => { writing.oncomplete = resolve; writing.onabort = () => reject(writing.error); });
+  writing.objectStore("uploads").put(upload);
+  const kept = writing.objectStore("files");
+  for (const { file, name } of files) kept.add({ upload: upload.id, name, blob: file });
+  await over;
 }
 
 async function keep(upload) {
@@ -61,10 +76,10 @@ async function drop(file) {
 
 /** Put files in the line for a slide. */
 export async function enqueue(slide, files) {
-  const upload = { id: crypto.randomUUID(), slide: slide.id, name: slide.name, total: files.length, sent: 0, added: 0, skipped: [], refused: [], state: "waiting", at: Date.now() };
+  const upload = { id: requestId(), account, slide: slide.id, name: slide.name, total: files.length, sent: 0, added: 0, skipped: [], refused: [], state: "waiting", at: Date.now() };
   try {
-    for (const { file, name } of files) { const kept = await store("files", "readwrite"); await asked(kept.add({ upload: upload.id, name, blob: file })); }
-    await keep(upload);
+    await keepAll(upload, files);
+    tell(upload);
   } catch { // no room in the browser's store, or none at all: they are sent as long as this page is open
     memory.uploads.set(upload.id, upload);
     memory.files.push(...files.map(({ file, name }) => ({ upload: upload.id, name, blob: file })));
@@ -80,10 +95,11 @@ function tell(upload) {
   for (const act of listeners) act(upload);
   channel?.postMessage(upload);
 }
-channel?.addEventListener("message", (event) => { for (const act of listeners) act(event.data); });
+channel?.addEventListener("message", (event) => { if (event.data.account === account) for (const act of listeners) act(event.data); });
 
 /** Send what waits; one page of the desk does it, the others look on. */
 export async function run() {
+  if (!account) return;
   const open = (await uploads()).filter((one) => one.state !== "done" && one.state !== "failed");
   if (!open.length) return;
   if (!navigator.locks) { await work(); return; }
@@ -95,6 +111,12 @@ async function work() {
     if (upload.state === "done" || upload.state === "failed") continue;
     await send({ ...upload });
   }
+}
+
+function waits(fault) {
+  if (fault.status === 401) return "Waiting: sign in again, and it goes on.";
+  if (fault.status === 403) return fault.title === "Not from this page" ? "Waiting: load this page again, and it goes on." : `Waiting: ${fault.detail}`;
+  return "Waiting: the server has a defect. The photographs are kept here; load this page again to go on.";
 }
 
 async function send(upload) {
@@ -114,22 +136,29 @@ async function send(upload) {
     const form = new FormData();
     for (const one of batch) form.append("files", one.blob, one.name);
     try {
-      const answer = await ask("POST", `/api/v1/slides/${upload.slide}/fields`, form);
+      const answer = await ask("POST", `/api/v1/slides/${upload.slide}/fields`, form, { stay: true });
       upload.added += answer.added.length;
       upload.skipped.push(...answer.skipped);
       upload.refused.push(...answer.refused);
       tries = 0;
     } catch (fault) {
       if (!(fault instanceof Fault)) throw fault;
-      if (fault.lost || fault.status === 429 || fault.status === 503) {
-        tries += 1;
+      const busy = fault.lost || fault.status === 429 || fault.status === 503;
+      tries += 1;
+      if (busy || (fault.status >= 500 && tries < TRIES)) {
         upload.state = "waiting";
         upload.words = fault.lost ? "The server does not answer; trying again." : "The server is busy; going on in a moment.";
         tell(upload);
         await new Promise((resolve) => { setTimeout(resolve, 1000 * Math.min(30, fault.retryAfter || 2 ** Math.min(tries, 5))); });
         continue;
       }
-      if (fault.status === 404 || fault.status === 403 || fault.status === 409) {
+      if (fault.status === 401 || fault.status === 403 || fault.status >= 500) { // nothing is wrong with the photographs
+        upload.state = "waiting";
+        upload.words = waits(fault);
+        await keep(upload);
+        return;
+      }
+      if (fault.status === 404 || fault.status === 409) { // the slide is gone, or signed: they have no place any more
         upload.state = "failed";
         upload.words = fault.detail;
         await keep(upload);
