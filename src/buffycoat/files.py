@@ -21,8 +21,15 @@ _CHUNK_BYTES = 1 << 20
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, *, mode: int = 0o644, durable: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes its place in one step.
+
+    Parameters
+    ----------
+    mode
+        Who may read the file: by default everybody, 0o600 its owner alone.
+    durable
+        Return only when the file would survive a power cut.
 
     Raises
     ------
@@ -31,18 +38,42 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     temporary: Path | None = None
     try:
+        made = not path.parent.is_dir()
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        temporary.chmod(0o644)
+        temporary.chmod(mode)
+        if durable:
+            sync_file(temporary)
         temporary.replace(path)
+        if durable:
+            sync_folder(path.parent)
+            if made:
+                sync_folder(path.parent.parent)
     except OSError as error:
         raise output_error(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def sync_file(path: Path) -> None:
+    """Wait until a file's bytes are on the disk."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk; nothing to do where the system opens no folders."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def output_error(path: Path, error: OSError) -> OutputError:
@@ -66,9 +97,9 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write bytes in one step."""
-    with replacing(path) as temporary:
+def write_bytes(path: Path, content: bytes, *, mode: int = 0o644, durable: bool = False) -> None:
+    """Write bytes in one step; see :func:`replacing`."""
+    with replacing(path, mode=mode, durable=durable) as temporary:
         temporary.write_bytes(content)
 
 

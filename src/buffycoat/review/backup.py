@@ -21,6 +21,7 @@ from buffycoat.errors import DataError, OutputError
 from buffycoat.files import replacing, write_bytes
 from buffycoat.review import log
 from buffycoat.review.desk import Desk
+from buffycoat.review.images import OWNER_ALONE
 from buffycoat.review.migrate import newest
 from buffycoat.review.schema import DERIVED, Account, Event, Field, Job, Token, table
 from buffycoat.review.seals import SEALS
@@ -42,7 +43,10 @@ def back_up(desk: Desk, out: Path) -> dict[str, int]:
     if out.exists():
         raise OutputError(f"{out} is there already.", hint="Choose another name; old backups are not overwritten.")
     held: dict[str, int] = {}
-    with replacing(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+    with (
+        replacing(out, mode=OWNER_ALONE, durable=True) as temporary,
+        zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
         with desk.database.read() as session:
             for one in _KEPT:
                 held[one.name] = _write_table(archive, session, one)
@@ -105,7 +109,7 @@ def _restore(desk: Desk, archive: zipfile.ZipFile, source: Path) -> dict[str, in
             raise DataError(f"{source}: the log in it does not end where it should.")
     rebuild(desk)
     if SEALS in archive.namelist():
-        write_bytes(desk.settings.folder / SEALS, archive.read(SEALS))
+        write_bytes(desk.settings.folder / SEALS, archive.read(SEALS), mode=OWNER_ALONE, durable=True)
     held: dict[str, int] = about["held"]
     return held
 

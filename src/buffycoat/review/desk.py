@@ -43,6 +43,8 @@ class Desk:
         self.settings = settings
         try:
             settings.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if settings.database is None:  # else SQLite would make it readable for everybody
+                os.close(os.open(settings.own_database, os.O_RDWR | os.O_CREAT, 0o600))
         except OSError as error:
             raise output_error(settings.folder, error) from error
         self.database = Database(settings.database_url)

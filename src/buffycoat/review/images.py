@@ -13,11 +13,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from buffycoat.files import write_bytes
+from buffycoat.files import sync_file, sync_folder, write_bytes
 from buffycoat.imaging.decode import read_image
 from buffycoat.imaging.frame import crop_square
 from buffycoat.records.documents import FrameSpec
 
+OWNER_ALONE = 0o600
+"""Who may read photographs, backups and seals, whatever folder they lie in."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 _BROWSER_KINDS = ((b"\xff\xd8\xff", "image/jpeg"), (b"\x89PNG\r\n\x1a\n", "image/png"))
 _JPEG = (cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
@@ -39,11 +41,14 @@ class ImageStore:
         self.most_pixels = most_pixels
 
     def keep(self, content: bytes) -> str:
-        """Keep the bytes of a photograph; returns their SHA-256. Kept already, nothing is written."""
+        """Keep a photograph's bytes, safe from a power cut; returns their SHA-256. Kept already, nothing is written."""
         digest = hashlib.sha256(content).hexdigest()
         path = self.path(digest)
-        if not (path.is_file() and path.stat().st_size == len(content)):
-            write_bytes(path, content)
+        if path.is_file() and path.stat().st_size == len(content):
+            sync_file(path)  # perhaps another request is about to
+            sync_folder(path.parent)
+        else:
+            write_bytes(path, content, mode=OWNER_ALONE, durable=True)
         return digest
 
     def path(self, digest: str) -> Path:
@@ -80,7 +85,7 @@ class ImageStore:
     def cut(self, rgb: NDArray[np.uint8], digest: str, box: tuple[int, int, int, int], px: int) -> bytes:
         """Cut, keep and return a crop from a photograph that is decoded already."""
         content = encode_jpeg(cell_square(rgb, box, px))
-        write_bytes(self.crop_path(digest, box, px), content)
+        write_bytes(self.crop_path(digest, box, px), content, mode=OWNER_ALONE)
         return content
 
     def crop_path(self, digest: str, box: tuple[int, int, int, int], px: int) -> Path:

@@ -67,6 +67,11 @@ class ReviewSettings(BaseModel):
         return self.host in LOOPBACK
 
     @property
+    def own_database(self) -> Path:
+        """The file of the database where none is named."""
+        return self.folder / "review.sqlite3"
+
+    @property
     def database_url(self) -> str:
         """The address of the database."""
-        return self.database or f"sqlite:///{self.folder / 'review.sqlite3'}"
+        return self.database or f"sqlite:///{self.own_database}"
