@@ -162,6 +162,23 @@ def test_the_same_request_again_changes_nothing(any_desk: Desk) -> None:
     assert first.cells == again.cells
 
 
+def test_a_move_that_partly_conflicts_tells_of_every_cell_it_was_about(desk: Desk) -> None:
+    slide = drawn_slide(desk, fields=2)
+    one, other = _Reader(desk, slide.id), _Reader(desk, slide.id)
+    a, b = (cell.id for cell in one.cells()[:2])
+    other.do("move", cells=[a], label="artefact")
+    with pytest.raises(Conflict) as caught:
+        one.do("move", cells=[a, b], label="basophil")
+    told = {cell["id"]: cell for cell in caught.value.extra["cells"]}
+    assert {key: cell["label"] for key, cell in told.items()} == {
+        cell.id: cell.label for cell in other.cells() if cell.id in {a, b}
+    }
+    assert caught.value.extra["undo"] == "move of 1 cell to artefact"
+    one.sequence = caught.value.extra["sequence"]
+    nothing = one.do("unsee", cells=[b])  # changes nothing, and still says how the cell is
+    assert b in {cell.id for cell in nothing.cells}
+
+
 def test_artefacts_and_unidentified_stand_outside_the_count(page: Page, desk: Desk) -> None:
     slide = drawn_slide(desk, fields=2)
     reading = page.read(slide.id)

@@ -276,11 +276,16 @@ def _refuse_conflict(desk: Desk, session: Session, opened: Opened, asked: Move, 
     touched = {change.cell for change in changes}
     newer = set(_changed_since(session, reading.id, asked.sequence))
     if asked.action in {"undo", "redo"} or touched & newer:
+        asked_for = touched | newer | set(asked.cells)  # the page shows all of them as if it had been done
+        cells = views.cells_of(session, opened.slide.id, reading.id, asked_for)
+        undo, redo = steps(session, reading.id)
         raise Conflict(
             "These cells were changed in another window meanwhile.",
             sequence=reading.sequence,
-            cells=[one.model_dump(mode="json") for one in views.cells_of(session, opened.slide.id, reading.id, newer)],
+            cells=[one.model_dump(mode="json") for one in cells],
             differential=differential(desk, session, opened.slide, reading).model_dump(mode="json"),
+            undo=undo,
+            redo=redo,
         )
 
 
@@ -314,7 +319,7 @@ def steps(session: Session, reading_id: str) -> tuple[str | None, str | None]:
 
 def _result(desk: Desk, session: Session, opened: Opened, asked: Move, event_id: int, *, repeated: bool) -> MoveResult:
     reading = opened.reading
-    changed = _changed_since(session, reading.id, asked.sequence)
+    changed = {*_changed_since(session, reading.id, asked.sequence), *asked.cells}
     beside_it = differential(desk, session, opened.slide, reading)
     undo, redo = steps(session, reading.id)
     return MoveResult(

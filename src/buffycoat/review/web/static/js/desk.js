@@ -92,8 +92,11 @@ class Desk {
   }
 
   async refused(fault, action) {
-    if (fault.body?.cells) this.board.put(this.sync.free(fault.body.cells));
-    else await this.reload();
+    if (fault.body?.cells) {
+      this.board.put(this.sync.free(fault.body.cells));
+      this.actions.undoWords = fault.body.undo;
+      this.actions.redoWords = fault.body.redo;
+    } else await this.reload();
     this.changed();
     if (fault.body?.differential) this.tally.take(fault.body.differential);
     toast(`${fault.title}: ${fault.detail}`, { bad: true, seconds: 8 });
