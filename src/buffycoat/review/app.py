@@ -24,6 +24,7 @@ from buffycoat.review.faults import NotSignedIn, ReviewFault
 from buffycoat.review.gate import Gate
 from buffycoat.review.guard import Guard
 from buffycoat.review.metrics import Metrics
+from buffycoat.review.signing import note_missing_seals
 from buffycoat.review.web_support import is_api, sign_in_needed
 from buffycoat.review.workers import Workers
 
@@ -37,6 +38,7 @@ def create_app(desk: Desk) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings = desk.settings
         app.state.gate = Gate(settings.predict_at_once, settings.predict_waiting, settings.predict_wait_seconds)
+        note_missing_seals(desk)
         workers = Workers(settings, app.state.metrics) if settings.workers else None
         if workers is not None:
             workers.start()
@@ -115,8 +117,8 @@ def _add_faults(app: FastAPI, pages: Any) -> None:
 
     @app.exception_handler(BuffycoatError)
     def _trouble(request: Request, error: BuffycoatError) -> Response:
-        _logger.error("not ready", extra={"fault": type(error).__name__, "what": error.what})
-        body = {"title": "Not ready", "detail": "The desk cannot do this now; its log says why."}
+        _logger.error("not ready", extra={"fault": type(error).__name__})  # its words may name a slide
+        body = {"title": "Not ready", "detail": "The desk cannot do this now."}
         return answer(request, 503, body, {"Retry-After": "30"})
 
     @app.exception_handler(RequestValidationError)

@@ -276,9 +276,18 @@ class OpenReading(Request):
 class SignRequest(Request):
     """Sign a reading."""
 
-    name: Name
+    name: Annotated[Name | None, Field(description="Needed without accounts; else it is the account's own name.")] = (
+        None
+    )
     password: Annotated[str, Field(max_length=1000)] | None = None
     sequence: Sequence
+    cells_sha256: Annotated[
+        Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None,
+        Field(
+            description="SHA-256 of what the signer saw, as compact ASCII JSON: [[cell id, label], …] of the cells "
+            "that are not deleted, sorted by id. Where it is given and is not what would be signed, the answer is 409."
+        ),
+    ] = None
     request_id: RequestId
     meaning: Name = "reviewed and released"
 

@@ -11,14 +11,17 @@ from buffycoat.review import accounts, log, readings, slides, views
 from buffycoat.review.desk import Desk
 from buffycoat.review.documents import Person, ReadingView, SignRequest
 from buffycoat.review.faults import Conflict, Forbidden, Refused
-from buffycoat.review.schema import Event
-from buffycoat.review.seals import note_seal
+from buffycoat.review.schema import Event, Signature
+from buffycoat.review.seals import note_missing, note_seal
+
+_SIGNED = select(Signature.event_id, Signature.event_hash)
 
 
 def sign(desk: Desk, who: Person, reading_id: str, asked: SignRequest) -> ReadingView:
     """Sign a reading: every cell was seen, and nothing changed since the signer looked.
 
-    The log keeps the name, what the signature means, the counts, and a hash of every cell's label.
+    The log keeps the name, what the signature means, the counts, and a hash of every cell's label. With accounts the
+    name is the account's.
 
     Raises
     ------
@@ -26,8 +29,13 @@ def sign(desk: Desk, who: Person, reading_id: str, asked: SignRequest) -> Readin
         The reading is somebody else's, or the password is wrong.
     Conflict
         Something stands between the reading and its signature.
+    Refused
+        Nobody is named.
     """
     slides.need_reviewer(who)
+    name = asked.name if who.local else who.name
+    if name is None:
+        raise Refused("A signature needs a name.")
     accounts.confirm(desk, who, asked.password)
     with desk.database.write() as session:
         opened = readings.load(session, who, reading_id)
@@ -35,6 +43,7 @@ def sign(desk: Desk, who: Person, reading_id: str, asked: SignRequest) -> Readin
         if earlier is not None:
             if earlier.reading_id != reading_id or earlier.kind != "reading.signed":
                 raise Refused("This request_id was used for something else.")
+            note_missing(desk.settings.folder, [(earlier.id, earlier.hash)])  # perhaps we were stopped before it
             return readings.reading_view(session, opened, who)
         if not views.is_mine(opened.reading, who):
             raise Forbidden(f"This is the reading of {opened.reading.reader}.")
@@ -43,12 +52,14 @@ def sign(desk: Desk, who: Person, reading_id: str, asked: SignRequest) -> Readin
             raise Conflict(" ".join(why), title="Not to be signed yet")
         if asked.sequence != opened.reading.sequence:
             raise Conflict("The reading was changed in another window; look at it again before you sign.")
-        cells = views.cells_of(session, opened.slide.id, reading_id)
+        content = _content(views.cells_of(session, opened.slide.id, reading_id))
+        if asked.cells_sha256 not in {None, content["cells_sha256"]}:
+            raise Conflict("The page shows other labels than the desk has; load it again before you sign.")
         event = log.append(
             session,
             "reading.signed",
             slides.actor(who),
-            {"name": asked.name, "meaning": asked.meaning, **_content(cells)},
+            {"name": name, "meaning": asked.meaning, **content},
             slide_id=opened.slide.id,
             reading_id=reading_id,
             sequence=opened.reading.sequence + 1,
@@ -58,6 +69,13 @@ def sign(desk: Desk, who: Person, reading_id: str, asked: SignRequest) -> Readin
         answer = readings.reading_view(session, readings.load(session, who, reading_id), who)
     note_seal(desk.settings.folder, *seal)
     return answer
+
+
+def note_missing_seals(desk: Desk) -> int:
+    """Note the seals of all signatures that have none; returns how many were missing."""
+    with desk.database.read() as session:
+        signed = [(row[0], row[1]) for row in session.execute(_SIGNED)]
+    return note_missing(desk.settings.folder, signed)
 
 
 def amend(desk: Desk, who: Person, reading_id: str, reason: str, request_id: str | None = None) -> ReadingView:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from buffycoat.review import readings
 from buffycoat.review.desk import Desk
+from buffycoat.review.sign_in import HERE
 from buffycoat.review.verify import verify
 from tests.review.desks import drawn_slide, make_desk, photograph
 from tests.review.web.desktop import Desktop, served
@@ -233,6 +235,53 @@ def test_a_restart_in_the_middle_loses_nothing(browser: Browser, tmp_path: Path)
         window.close()
     assert verify(again).faults == []
     again.close()
+
+
+def test_two_windows_show_what_the_server_has_after_a_partly_conflicting_move(browser: Browser, desk: Desk) -> None:
+    slide = drawn_slide(desk, fields=2, cells_per_field=4)
+    with served(desk) as address:
+        one = Desktop(browser, address)
+        one.expected = ("409",)
+        one.open(f"/slides/{slide.id}")
+        one.press("Space")
+        one.saved()
+        other = Desktop(browser, address)
+        other.open(f"/slides/{slide.id}")
+        first, second = [cell["id"] for cell in one.on_desk()[:2]]
+        other.page.evaluate("([id]) => desk.actions.move([id], 'artefact')", [first])
+        other.saved()
+        one.page.evaluate("ids => desk.actions.move(ids, 'basophil')", [first, second])
+        one.saved()
+        one.page.wait_for_selector(".toast.bad")
+        kept = {cell.id: (cell.label, cell.seen) for cell in readings.look(desk, HERE, slide.id).cells}
+        for window in (one, other):
+            assert {cell["id"]: (cell["label"], cell["seen"]) for cell in window.on_desk()} == kept
+        one.page.reload()
+        one.page.wait_for_selector("html[data-ready]", state="attached")
+        assert {cell["id"]: (cell["label"], cell["seen"]) for cell in one.on_desk()} == kept
+        one.close()
+        other.close()
+
+
+def test_a_signature_is_refused_where_the_page_shows_other_labels(browser: Browser, desk: Desk) -> None:
+    slide = drawn_slide(desk, fields=1)
+    with served(desk) as address:
+        window = Desktop(browser, address)
+        window.expected = ("409",)
+        window.open(f"/slides/{slide.id}")
+        for _ in range(slide.cells):
+            window.press("Space")
+        window.saved()
+        wrong = (
+            "() => { const [id, cell] = [...desk.board.cells][0]; desk.board.cells.set(id, {...cell, label: 'x'}); }"
+        )
+        window.page.evaluate(wrong)  # whatever the reason
+        window.page.locator("[data-sign]").click()
+        window.page.get_by_label("Your name").fill("A. Reader")
+        window.press("Enter")
+        window.page.wait_for_selector("#sign [data-fault]:not([hidden])")
+        assert "other labels" in (window.page.locator("#sign [data-fault]").text_content() or "")
+        window.close()
 
 
 def test_an_upload_goes_on_when_the_desk_is_opened_again(

@@ -52,6 +52,10 @@ def read_and_sign(window: Desktop, slide: str, *keys: str) -> None:
         window.press("Space")
     window.saved()
     window.page.locator("[data-sign]").click()
+    name = window.page.get_by_label("Your name")
+    assert not name.is_editable()  # with accounts one signs in one's own
+    assert name.input_value().startswith("Person ")
+    assert window.page.evaluate("() => document.activeElement.name") == "password"
     window.page.get_by_label("Your password again").fill(PASSWORD)
     window.press("Enter")
     window.page.wait_for_selector(".banner.signed")

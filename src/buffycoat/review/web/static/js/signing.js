@@ -1,6 +1,15 @@
 // Signing a reading, and opening a signed one again.
 import { ask, requestId } from "./api.js";
 
+/** The hash of every label that the page shows, as the server reckons it; null where the browser cannot (plain http). */
+async function shownHash(board) {
+  if (!globalThis.crypto?.subtle) return null;
+  const alive = board.alive().map((cell) => [cell.id, cell.label]).sort(([a], [b]) => (a < b ? -1 : 1));
+  const text = JSON.stringify(alive).replace(/[\u007f-\uffff]/g, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
 export class Signing {
   constructor(desk) {
     this.desk = desk;
@@ -36,7 +45,7 @@ export class Signing {
     this.dialog.querySelector("[data-what]").textContent = this.summary(now);
     this.dialog.querySelector("[data-fault]").hidden = true;
     this.dialog.showModal();
-    (why.length ? this.dialog.querySelector("[data-closes]") : this.dialog.querySelector("[name=name]")).focus();
+    (why.length ? this.dialog.querySelector("[data-closes]") : this.dialog.querySelector("[name=name]:not([readonly])") ?? this.dialog.querySelector("[name=password]")).focus();
   }
 
   summary(now) {
@@ -55,10 +64,11 @@ export class Signing {
       await ask("POST", `/api/v1/readings/${reading}/sign`, {
         name: form.elements.name.value, password: form.elements.password?.value || null,
         sequence: this.desk.sync.sequence, request_id: (this.request ??= requestId()),
+        cells_sha256: await shownHash(this.desk.board),
       });
       location.reload();
     } catch (error) {
-      this.request = null;
+      if (!error.lost && !(error.status >= 500)) this.request = null; // an answer that was lost is asked for again
       fault.textContent = error.detail || error.message;
       fault.hidden = false;
       button.disabled = false;
@@ -69,9 +79,10 @@ export class Signing {
     event.preventDefault();
     const form = event.target, fault = form.querySelector("[data-fault]");
     try {
-      await ask("POST", `/api/v1/readings/${this.desk.view.reading.id}/amend`, { reason: form.elements.reason.value, request_id: requestId() });
+      await ask("POST", `/api/v1/readings/${this.desk.view.reading.id}/amend`, { reason: form.elements.reason.value, request_id: (this.request ??= requestId()) });
       location.reload();
     } catch (error) {
+      if (!error.lost && !(error.status >= 500)) this.request = null;
       fault.textContent = error.detail || error.message;
       fault.hidden = false;
     }
