@@ -5,15 +5,22 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
+import time
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from buffycoat.review import accounts, logs
+from buffycoat.review import accounts, logs, sign_in
 from buffycoat.review.desk import Desk
+from buffycoat.review.documents import Person
+from buffycoat.review.faults import Busy, NotSignedIn, ReviewFault
 from buffycoat.review.schema import Event, WebSession
+from buffycoat.review.verify import verify
 from tests.review.clients import PASSWORD, Page
 from tests.review.desks import drawn_slide, make_desk, photograph
 
@@ -162,7 +169,81 @@ def test_guessing_is_slowed_and_noted_and_tells_nothing(guarded: Desk) -> None:
     guarded.buckets.forget("login-address", "testclient")
     admin = _page(guarded, "ada")
     kinds = [event["kind"] for event in admin.get("/audit?kind=login.")["events"]]
-    assert kinds == ["login.succeeded", "login.failed", "login.failed", "login.failed", "login.failed"]
+    assert kinds == ["login.succeeded", "login.refused", "login.failed", "login.failed", "login.failed", "login.failed"]
+
+
+def test_guesses_that_come_all_at_once_are_counted_each(guarded: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside, most, tried, lock = 0, 0, 0, threading.Lock()
+    hasher = accounts._hasher()
+
+    class Slow:
+        def verify(self, stored: str, password: str) -> bool:
+            nonlocal inside, most, tried
+            with lock:
+                inside, tried = inside + 1, tried + 1
+                most = max(most, inside)
+            time.sleep(0.05)
+            try:
+                return hasher.verify(stored, password)
+            finally:
+                with lock:
+                    inside -= 1
+
+        def hash(self, password: str) -> str:
+            return hasher.hash(password)
+
+    monkeypatch.setattr(accounts, "_hasher", Slow)
+    together = threading.Barrier(30)
+
+    def guess(k: int) -> str:
+        together.wait()
+        try:
+            sign_in.sign_in(guarded, "rev", f"wrong guess {k}", "10.0.0.9")
+        except ReviewFault as fault:
+            return type(fault).__name__
+        return "in"
+
+    with ThreadPoolExecutor(30) as pool:
+        outcomes = Counter(pool.map(guess, range(30)))
+    assert outcomes == {"NotSignedIn": 4, "Busy": 26}
+    assert (tried, most <= 2) == (4, True)
+    with guarded.database.read() as session:
+        assert session.query(Event).where(Event.kind == "login.refused").count() == 1  # once, however often they ask
+
+
+def test_the_right_password_costs_no_attempt(guarded: Desk) -> None:
+    for _ in range(3 * guarded.settings.logins_per_quarter):
+        sign_in.sign_in(guarded, "rev", PASSWORD, "10.0.0.9")
+    page = _page(guarded, "rev")
+    for _ in range(3 * guarded.settings.logins_per_quarter):
+        accounts.confirm(guarded, _person(page), PASSWORD)
+
+
+def test_somebody_refused_by_address_does_not_use_up_anothers_attempts(guarded: Desk) -> None:
+    for k in range(8):
+        with pytest.raises((NotSignedIn, Busy)):
+            sign_in.sign_in(guarded, "rev" if k >= 4 else f"nobody{k}", "wrong", "10.0.0.9")
+    assert sign_in.sign_in(guarded, "rev", PASSWORD, "10.0.0.10")
+
+
+def test_wrong_passwords_at_the_signature_are_noted_and_slowed(guarded: Desk) -> None:
+    slide = drawn_slide(guarded, fields=1)
+    page = _page(guarded, "rev")
+    reading = page.read(slide.id)["id"]
+    sequence = page.see_all(reading)
+    page.sign(reading, sequence, 403)  # none given: no guess
+    for _ in range(4):
+        page.sign(reading, sequence, 403, password="wrong wrong wrong")  # noqa: S106 - of tests
+    for _ in range(2):
+        page.sign(reading, sequence, 429, password=PASSWORD)
+    noted = _page(guarded, "ada").get("/audit?kind=password.")["events"]
+    assert [event["kind"] for event in noted] == ["password.refused", *["password.failed"] * 4]
+    assert {event["actor"] for event in noted} == {"Rev"}
+    assert "wrong password" in noted[-1]["words"]
+
+
+def _person(page: Page) -> Person:
+    return Person.model_validate(page.get("/me")["person"])
 
 
 def test_cookies_are_out_of_reach_of_scripts_and_other_sites(guarded: Desk) -> None:
@@ -261,6 +342,26 @@ def test_a_token_that_is_not_quite_right_is_refused_whatever_cookie_comes_with_i
     token = page.post("/tokens", {"name": "script"}, 201)["token"]
     page.get("/slides", 401, headers={"authorization": f"Bearer {change(token)}"})
     page.get("/slides", 401, headers={"authorization": f"Basic {token}"})
+
+
+@pytest.mark.parametrize("how", ["by themselves", "by the administrator", "from the console"])
+def test_a_new_password_ends_all_tokens(guarded: Desk, how: str) -> None:
+    page, admin = _page(guarded, "rev"), _page(guarded, "ada")
+    token = {"authorization": f"Bearer {page.post('/tokens', {'name': 'script'}, 201)['token']}"}
+    others = {"authorization": f"Bearer {admin.post('/tokens', {'name': 'mine'}, 201)['token']}"}
+    Page(guarded).get("/slides", headers=token)
+    account = next(one for one in admin.get("/accounts") if one["login"] == "rev")["id"]
+    new = "another long phrase"
+    if how == "by themselves":
+        page.post("/account/password", {"old": PASSWORD, "new": new}, 204)
+    elif how == "by the administrator":
+        admin.send("PATCH", f"/accounts/{account}", {"password": new})
+    else:
+        accounts.change(guarded, None, account, password=new)
+    Page(guarded).get("/slides", 401, headers=token)
+    Page(guarded).get("/slides", headers=others)
+    assert admin.get("/audit?kind=token.revoked")["events"][0]["words"] == "revoked the token script"
+    assert verify(guarded).faults == []
 
 
 def test_only_its_owner_or_an_administrator_revokes_a_token(guarded: Desk) -> None:

@@ -10,16 +10,15 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from buffycoat.errors import UsageError
-from buffycoat.review import log
+from buffycoat.review import attempts, log
 from buffycoat.review.desk import Desk
 from buffycoat.review.documents import AccountView, Person, Role, moment
-from buffycoat.review.faults import Conflict, Forbidden, NotFound, Refused
-from buffycoat.review.schema import Account, WebSession
+from buffycoat.review.faults import Busy, Conflict, Forbidden, NotFound, Refused
+from buffycoat.review.schema import Account, Token, WebSession
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
-_CONFIRM_SECONDS = 900
 _LONGEST_PASSWORD = 1000
 
 
@@ -36,6 +35,11 @@ def _nobody() -> str:
     return _hasher().hash(uuid.uuid4().hex)
 
 
+def _hashed(password: str) -> str:
+    with attempts.turn():
+        return _hasher().hash(password)
+
+
 def person_of(account: Account) -> Person:
     """Return the person behind an account."""
     return Person(id=account.id, login=account.login, name=account.name, role=account.role)
@@ -49,9 +53,10 @@ def check(desk: Desk, login: str, password: str) -> Account | None:
         account = session.scalars(select(Account).where(Account.login == fold(login))).first()
         if account is not None:
             session.expunge(account)
-    stored = account.password if account is not None and account.active else _nobody()
+    stored = account.password if account is not None and account.active else None
     try:
-        _hasher().verify(stored, password[:_LONGEST_PASSWORD])
+        with attempts.turn():
+            _hasher().verify(_nobody() if stored is None else stored, password[:_LONGEST_PASSWORD])
     except (VerificationError, InvalidHashError):
         return None
     return account if account is not None and account.active else None
@@ -64,15 +69,30 @@ def confirm(desk: Desk, who: Person, password: str | None) -> None:
     ------
     Forbidden
         It is missing or wrong.
+    Busy
+        It was wrong too often.
     """
     if who.local:
         return
-    most = desk.settings.logins_per_quarter
-    if desk.buckets.wait("confirm", who.id, most, _CONFIRM_SECONDS, take=0) > 0:
-        desk.buckets.demand("confirm", who.id, most, _CONFIRM_SECONDS, "Too many wrong passwords; wait a little.")
-    if not password or check(desk, who.login, password) is None:
-        desk.buckets.wait("confirm", who.id, most, _CONFIRM_SECONDS)
-        raise Forbidden("Signing needs your own password, and this is not it.", title="Wrong password")
+    wrong = Forbidden("Signing needs your own password, and this is not it.", title="Wrong password")
+    if not password:
+        raise wrong
+    key = ("confirm", who.id)
+    attempts.take(desk, key, on_refused=lambda: _note(desk, "password.refused", who))
+    try:
+        right = check(desk, who.login, password) is not None
+    except Busy:
+        attempts.give_back(desk, key)
+        raise
+    if not right:
+        _note(desk, "password.failed", who)
+        raise wrong
+    attempts.give_back(desk, key)
+
+
+def _note(desk: Desk, kind: str, who: Person) -> None:
+    with desk.database.write() as session:
+        log.append(session, kind, log.Actor(who.id, who.name), {})
 
 
 def fold(login: str) -> str:
@@ -107,7 +127,7 @@ def create(desk: Desk, who: Person | None, login: str, name: str, role: Role, pa
     if who is not None:
         _need_administrator(who)
     refuse_weak(desk, login, password)
-    hashed = _hasher().hash(password)
+    hashed = _hashed(password)
     with desk.database.write() as session:
         if session.scalar(select(Account.id).where(Account.login == fold(login))) is not None:
             raise Conflict("There is an account with this login.", title="Login taken")
@@ -137,14 +157,17 @@ def change(
     active: bool | None = None,
     password: str | None = None,
 ) -> AccountView:
-    """Change an account. A new password, another role or an end signs the person out everywhere."""
+    """Change an account. A new password, another role or an end signs the person out everywhere.
+
+    A new password and an end also revoke the person's tokens: whoever knew the one may have made the other.
+    """
     if who is not None:
         _need_administrator(who)
     with desk.database.read() as session:
         known = _load(session, account_id)
         if password is not None:
             refuse_weak(desk, known.login, password)
-    hashed = None if password is None else _hasher().hash(password)
+    hashed = None if password is None else _hashed(password)
     with desk.database.write() as session:
         account = _load(session, account_id)
         given = {"name": name, "role": role, "active": active}
@@ -158,6 +181,8 @@ def change(
         _refuse_no_administrator(session, before)
         if hashed is not None or after.keys() & {"role", "active"}:
             end_sessions(session, account.id)
+        if hashed is not None or active is False:
+            revoke_tokens(session, account.id, _actor(who))
         if after or hashed is not None:
             body = {
                 "account": account.id,
@@ -170,14 +195,15 @@ def change(
 
 
 def change_own_password(desk: Desk, who: Person, old: str, new: str) -> None:
-    """Change one's own password; every other browser is signed out."""
+    """Change one's own password; every browser is signed out and every token revoked."""
     confirm(desk, who, old)
     refuse_weak(desk, who.login, new)
-    hashed = _hasher().hash(new)
+    hashed = _hashed(new)
     with desk.database.write() as session:
         account = _load(session, who.id)
         account.password = hashed
         end_sessions(session, account.id)
+        revoke_tokens(session, account.id, _actor(who))
         body = {"account": account.id, "login": account.login, "before": {}, "after": {"password": "changed"}}
         log.append(session, "account.changed", _actor(who), body)
 
@@ -187,6 +213,16 @@ def end_sessions(session: Session, account_id: str) -> None:
     from sqlalchemy import delete
 
     session.execute(delete(WebSession).where(WebSession.account_id == account_id))
+
+
+def revoke_tokens(session: Session, account_id: str, actor: log.Actor) -> None:
+    """End all tokens of an account."""
+    in_force = (
+        select(Token).where(Token.account_id == account_id, Token.revoked_at.is_(None)).order_by(Token.created_at)
+    )
+    for token in session.scalars(in_force).all():
+        token.revoked_at = log.now_us()
+        log.append(session, "token.revoked", actor, {"token": token.id, "name": token.name})
 
 
 def refuse_weak(desk: Desk, login: str, password: str) -> None:

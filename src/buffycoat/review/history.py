@@ -13,7 +13,7 @@ from buffycoat.review.documents import HistoryEvent, HistoryPage, Person, moment
 from buffycoat.review.schema import Event
 from buffycoat.review.words import event_words
 
-_HOUSE = ("login.", "account.", "token.", "slide.")
+_HOUSE = ("login.", "password.", "account.", "token.", "slide.")
 
 
 def of_slide(desk: Desk, who: Person, slide_id: str, limit: int = 200, before: int | None = None) -> HistoryPage:

@@ -45,6 +45,12 @@ class Buckets:
         if pause > 0:
             raise Busy(detail, pause)
 
+    def give_back(self, kind: str, who: str, most: float) -> None:
+        """Put one back that was taken."""
+        with self._lock:
+            if (found := self._levels.get((kind, who))) is not None:
+                self._levels[kind, who] = (min(most, found[0] + 1), found[1])
+
     def forget(self, kind: str, who: str) -> None:
         """Fill a bucket."""
         with self._lock:

@@ -9,13 +9,13 @@ import uuid
 
 from sqlalchemy import delete, select, update
 
-from buffycoat.review import accounts, log
+from buffycoat.review import accounts, attempts, log
 from buffycoat.review.desk import LOCAL, Desk
 from buffycoat.review.documents import NewToken, Person, TokenView, moment
-from buffycoat.review.faults import Forbidden, NotFound, NotSignedIn
+from buffycoat.review.faults import Busy, Forbidden, NotFound, NotSignedIn
 from buffycoat.review.schema import Account, Token, WebSession
 
-_QUARTER_SECONDS = 900
+_UNKNOWN = log.Actor("unknown", "unknown")
 _NOTE_USE_US = 60_000_000
 """A use is noted once a minute at most: looking at pages is not to write all the time."""
 
@@ -26,8 +26,9 @@ HERE = Person(id=LOCAL.id, login="local", name="Local reader", role="administrat
 def sign_in(desk: Desk, login: str, password: str, address: str) -> str:
     """Check login and password; returns the cookie's value.
 
-    Failed attempts are counted per account and per address, noted in the log without what was typed, and answered
-    alike whether the account exists or not.
+    Attempts are counted per account and per address before they are checked. Failed ones are noted in the log without
+    what was typed, refused ones once in a quarter of an hour; both are answered alike whether the account exists or
+    not.
 
     Raises
     ------
@@ -36,22 +37,23 @@ def sign_in(desk: Desk, login: str, password: str, address: str) -> str:
     Busy
         Too many failed attempts.
     """
-    most = desk.settings.logins_per_quarter
-    for kind, who in (("login-account", accounts.fold(login)[:200]), ("login-address", address)):
-        pause = desk.buckets.wait(kind, who, most, _QUARTER_SECONDS, take=0)
-        if pause > 0:
-            desk.buckets.demand(kind, who, most, _QUARTER_SECONDS, "Too many attempts; wait a little.")
-    account = accounts.check(desk, login, password)
+    account_key, address_key = ("login-account", accounts.fold(login)[:200]), ("login-address", address)
+    attempts.take(
+        desk,
+        account_key,
+        address_key,
+        on_refused=lambda: _note(desk, "login.refused", login, {"address": address}),
+    )
+    try:
+        account = accounts.check(desk, login, password)
+    except Busy:
+        attempts.give_back(desk, account_key, address_key)
+        raise
     if account is None:
-        for kind, who in (("login-account", accounts.fold(login)[:200]), ("login-address", address)):
-            desk.buckets.wait(kind, who, most, _QUARTER_SECONDS)
-        with desk.database.write() as session:
-            known = session.scalars(select(Account).where(Account.login == accounts.fold(login))).first()
-            who_failed = log.Actor("unknown", "unknown") if known is None else log.Actor(known.id, known.name)
-            body = {"address": address, "why": "wrong login or password"}
-            log.append(session, "login.failed", who_failed, body)
+        _note(desk, "login.failed", login, {"address": address, "why": "wrong login or password"})
         raise NotSignedIn("Login or password is wrong.")
-    desk.buckets.forget("login-account", account.login)
+    desk.buckets.forget(*account_key)
+    attempts.give_back(desk, address_key)
     value = secrets.token_urlsafe(32)
     with desk.database.write() as session:
         now = log.now_us()
@@ -61,6 +63,13 @@ def sign_in(desk: Desk, login: str, password: str, address: str) -> str:
         )
         log.append(session, "login.succeeded", log.Actor(account.id, account.name), {"address": address})
     return value
+
+
+def _note(desk: Desk, kind: str, login: str, body: dict[str, str]) -> None:
+    """Write down an attempt under the account's name where there is one; what was typed is not kept."""
+    with desk.database.write() as session:
+        known = session.scalars(select(Account).where(Account.login == accounts.fold(login))).first()
+        log.append(session, kind, _UNKNOWN if known is None else log.Actor(known.id, known.name), body)
 
 
 def sign_out(desk: Desk, value: str) -> None:

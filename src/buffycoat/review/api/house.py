@@ -125,15 +125,15 @@ def create_account(desk: DeskDep, who: AdministratorDep, asked: NewAccount) -> A
 
 @router.patch("/accounts/{account_id}", responses=faults(404, 409))
 def change_account(desk: DeskDep, who: AdministratorDep, account_id: AnyId, asked: AccountChange) -> AccountView:
-    """Change an account; a new password, another role or an end signs the person out everywhere."""
+    """Change an account; a new password or an end also revokes its tokens, another role only signs the person out."""
     return accounts.change(
         desk, who, account_id, name=asked.name, role=asked.role, active=asked.active, password=asked.password
     )
 
 
-@router.post("/account/password", status_code=204, responses=faults())
+@router.post("/account/password", status_code=204, responses=faults(429))
 def change_own_password(desk: DeskDep, who: PersonDep, asked: PasswordChange) -> None:
-    """Change one's own password; every browser is signed out, this one too."""
+    """Change one's own password; every browser is signed out, this one too, and every token revoked."""
     if who.local:
         raise Forbidden("This desk has no accounts.")
     accounts.change_own_password(desk, who, asked.old, asked.new)

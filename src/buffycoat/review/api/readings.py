@@ -35,7 +35,7 @@ def move(request: Request, desk: DeskDep, who: PersonDep, reading_id: ReadingId,
     return done
 
 
-@router.post("/readings/{reading_id}/sign", responses=faults(404, 409))
+@router.post("/readings/{reading_id}/sign", responses=faults(404, 409, 429))
 def sign(desk: DeskDep, who: PersonDep, reading_id: ReadingId, asked: SignRequest) -> ReadingView:
     """Sign a reading in which every cell was seen; it is read-only from then on."""
     return signing.sign(desk, who, reading_id, asked)
