@@ -247,6 +247,61 @@ def test_damaged_parts_are_done_again(tmp_path: Path) -> None:
     assert sorted({str(row["image"]) for row in _csv(out)}) == names
 
 
+def _spoil_parquet(path: Path) -> None:
+    table = pl.read_parquet(path)
+    table.with_columns(pl.lit("wide").alias("width")).select(table.columns).write_parquet(path)
+
+
+SPOILED: dict[str, tuple[str, Callable[[Path], object]]] = {
+    "csv cut": (".csv", lambda path: path.write_bytes(path.read_bytes()[:-30])),
+    "csv no text": (".csv", lambda path: path.write_bytes(path.read_bytes() + b"\xff\xfe,")),
+    "csv quotes": (".csv", lambda path: path.write_bytes(path.read_bytes() + b'"open')),
+    "csv empty": (".csv", lambda path: path.write_bytes(b"")),
+    "tsv cut": (".tsv", lambda path: path.write_bytes(path.read_bytes()[:-30])),
+    "json cut": (".jsonl", lambda path: path.write_bytes(path.read_bytes()[:-30])),
+    "json list": (".jsonl", lambda path: path.write_bytes(b"[1]\n")),
+    "json other": (".jsonl", lambda path: path.write_bytes(b'{"image": 3, "model": "m@1"}\n')),
+    "json no box": (".jsonl", lambda path: path.write_bytes(b'{"image": "a", "cell": 1, "model": "m@1"}\n')),
+    "json no text": (".jsonl", lambda path: path.write_bytes(b"\xff\n")),
+    "parquet cut": (".parquet", lambda path: path.write_bytes(path.read_bytes()[:-30])),
+    "parquet other": (".parquet", lambda path: path.write_bytes(b"PAR1" + bytes(40) + b"PAR1")),
+    "parquet types": (".parquet", _spoil_parquet),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILED)
+def test_a_damaged_finished_file_is_refused_in_words_and_nothing_stays(tmp_path: Path, kind: str) -> None:
+    ending, spoil = SPOILED[kind]
+    out = tmp_path / f"o{ending}"
+    write(out, NAMES)
+    spoil(out)
+    content = out.read_bytes()
+    with pytest.raises(DataError, match=r"damaged|other columns|one network") as caught:
+        write(out, NAMES, resume=True)
+    assert str(out) in caught.value.what
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    assert out.read_bytes() == content
+
+
+def test_stopping_works_while_finished_work_is_passed_over(tmp_path: Path) -> None:
+    out, stop = tmp_path / "o.csv", threading.Event()
+    names = [f"{place:04d}" for place in range(1000)]
+    write(out, names)
+    taken: list[str] = []
+
+    def given() -> Iterator[Item]:
+        for name in names:
+            taken.append(name)
+            if len(taken) == 20:
+                stop.set()
+            yield Item(name, b"x")
+
+    account = to_file(given(), engine, out, classes=CLASSES, model="m@1", resume=True, stop=stop)
+    assert account.stopped
+    assert len(taken) < 25
+    assert write(out, names, resume=True).skipped == 1000
+
+
 def test_settings_that_change_answers_are_not_mixed(tmp_path: Path) -> None:
     out = tmp_path / "o.csv"
     with pytest.raises(BrokenError):

@@ -39,7 +39,9 @@ class Format(ABC):
         Raises
         ------
         DataError
-            The file is damaged or has other columns.
+            The file has other columns.
+        ValueError, KeyError, TypeError, AttributeError, csv.Error
+            It is damaged.
         """
 
 
@@ -123,10 +125,10 @@ class Csv(Text):
         """Yield the rows of a finished file; see :meth:`Format.split`."""
         csv.field_size_limit(1 << 24)
         with path.open(encoding="utf-8", newline="") as stream:
-            found = csv.DictReader(stream, delimiter=self.delimiter)
-            if tuple(found.fieldnames or ()) != self.columns:
+            found = csv.reader(stream, delimiter=self.delimiter, strict=True)
+            if tuple(next(found, ())) != self.columns:
                 raise other_columns(path)
-            yield from pieces(found)
+            yield from pieces(dict(zip(self.columns, record, strict=True)) for record in found)
 
     def _lines(self, lines: Iterable[Sequence[Any]]) -> bytes:
         text = io.StringIO()
@@ -243,6 +245,14 @@ def pieces(found: Iterable[Row]) -> Iterator[list[Row]]:
         piece.append(row)
     if piece:
         yield piece
+
+
+def damaged(path: Path, error: Exception) -> DataError:
+    """Return the error for a finished file that cannot be read back."""
+    return DataError(
+        f"{path} is damaged and cannot be gone on with ({type(error).__name__}: {' '.join(str(error).split())[:120]}).",
+        hint="Choose another --out, or leave out --resume to replace it.",
+    )
 
 
 def other_columns(path: Path) -> DataError:

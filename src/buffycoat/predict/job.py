@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import threading
 import time
 from array import array
@@ -18,11 +19,14 @@ from buffycoat.errors import DataError
 from buffycoat.files import output_error
 from buffycoat.imaging.folder_lock import alone_in
 from buffycoat.predict.done import ANY_STAMP, Done, stamp
-from buffycoat.predict.formats import Format, format_of
+from buffycoat.predict.formats import Format, damaged, format_of
 from buffycoat.predict.items import Item
 from buffycoat.predict.parts import LEDGER, PartsFolder, refuse_unfinished
 from buffycoat.predict.results import UNIDENTIFIED, PhotographResult
 from buffycoat.predict.rows import Row, key, rows
+
+_DAMAGE = (ValueError, KeyError, TypeError, AttributeError, IndexError, csv.Error)
+"""What reading rows back raises where a file is no longer what was written."""
 
 _PART_SECONDS = 10.0
 _PART_ROWS = 20_000
@@ -138,13 +142,14 @@ def to_file(
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(out, error) from error
-    with alone_in(out.parent, f".{out.name}.lock"):
-        since = _prepare(parts, form, out, {"model": model, "format": form.ending}, resume=resume, overwrite=overwrite)
+    run = {"model": model, "format": form.ending}
+    with alone_in(out.parent, f".{out.name}.lock"), _removing_lock(out):
+        since = _prepare(parts, form, out, run, resume=resume, overwrite=overwrite)
         done = Done([part.inputs for part in parts.parts], since)
         account, mentions = Account(), Mentions()
         writer = _Writer(parts, model, clock)
         try:
-            for result in engine(_not_done(items, done, account, mentions, writer)):
+            for result in engine(_not_done(items, done, account, mentions, writer, stop)):
                 account.add(result)
                 writer.add(result)
                 if on_result is not None:
@@ -156,7 +161,6 @@ def to_file(
         if not account.stopped:
             earlier = done.used()
             parts.join([*earlier, *[None] * (len(parts.parts) - len(earlier))])
-    _remove_lock(out)
     account.seconds = clock() - began
     return account
 
@@ -175,6 +179,9 @@ def _prepare(parts: PartsFolder, form: Format, out: Path, run: dict[str, Any], *
         for piece in form.split(out):
             _refuse_other(out, piece, str(run["model"]))
             parts.add(piece, _known_by_name(piece))
+    except _DAMAGE as error:
+        parts.drop()
+        raise damaged(out, error) from error
     except BaseException:
         parts.drop()
         raise
@@ -205,9 +212,16 @@ def _known_by_name(piece: list[Row]) -> NDArray[Any]:
 
 
 def _not_done(
-    items: Iterable[Item], done: Done, account: Account, mentions: Mentions, writer: _Writer
+    items: Iterable[Item],
+    done: Done,
+    account: Account,
+    mentions: Mentions,
+    writer: _Writer,
+    stop: threading.Event | None,
 ) -> Iterator[Item]:
     for item in items:
+        if stop is not None and stop.is_set():  # the engine asks only where it is handed something
+            return
         mentions.add(item.name)
         if done.take(item):
             account.skipped += 1
@@ -257,6 +271,11 @@ class _Writer:
         self._since = self._clock()
 
 
-def _remove_lock(out: Path) -> None:
-    with contextlib.suppress(OSError):
-        out.with_name(f".{out.name}.lock").unlink(missing_ok=True)
+@contextlib.contextmanager
+def _removing_lock(out: Path) -> Iterator[None]:
+    """Remove the lock's file at the end, however that comes; only for who holds it."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            out.with_name(f".{out.name}.lock").unlink(missing_ok=True)

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from buffycoat.errors import DataError
-from buffycoat.predict.formats import Format, listed, other_columns, pieces
+from buffycoat.predict.formats import Format, damaged, listed, other_columns, pieces
 from buffycoat.predict.rows import Row
 
 if TYPE_CHECKING:
@@ -30,12 +29,20 @@ class Parquet(Format):
         return content.getvalue()
 
     def frame(self, rows: Sequence[Row]) -> pl.DataFrame:
-        """Return rows as a typed table."""
+        """Return rows as a typed table.
+
+        Raises
+        ------
+        ValueError, TypeError
+            A value does not fit its column.
+        """
         import polars as pl
 
-        return pl.DataFrame(
-            {name: [_typed(row.get(name), name) for row in rows] for name in self.columns}, schema=self.schema()
-        )
+        values = {name: [_typed(row.get(name), name) for row in rows] for name in self.columns}
+        try:
+            return pl.DataFrame(values, schema=self.schema())
+        except pl.exceptions.PolarsError as error:  # rows that were read back from a file of other types
+            raise ValueError(str(error)) from error
 
     def schema(self) -> dict[str, pl.DataType]:
         """Return the columns' types."""
@@ -78,8 +85,8 @@ class Parquet(Format):
             yield from pieces(
                 row for first in firsts for row in table.slice(first, 50_000).collect().iter_rows(named=True)
             )
-        except pl.exceptions.PolarsError as error:
-            raise DataError(f"{path} is no Parquet file this program can read: {error}.") from error
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            raise damaged(path, error) from error
 
 
 def _typed(value: Any, name: str) -> Any:
