@@ -2,7 +2,8 @@
 
 A worker thread takes a handful of photographs from decoding to the network's answer. While one worker infers another
 decodes (both outside Python's lock), every core stays busy, and a photograph never leaves the cache of the core that
-decoded it. At most a few handfuls are under way: memory does not grow with the number of inputs.
+decoded it. At most a few handfuls are under way, and of bytes that came out of archives at most `MOST_BYTES`: memory
+does not grow with the number of inputs.
 """
 
 from __future__ import annotations
@@ -14,9 +15,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from buffycoat.predict.items import Item
 from buffycoat.predict.pace import Pace
 from buffycoat.predict.results import PhotographResult
+
+MOST_BYTES = 256 << 20
+"""Bytes of inputs under way (a single larger one goes alone)."""
 
 Work = Callable[[Sequence[Item], int], list[PhotographResult]]
 """From some inputs and a batch size to one result each."""
@@ -39,31 +45,46 @@ def run(
         Once set, no further item is taken; what is under way is finished and yielded.
     """
     source = iter(items)
-    pending: deque[Future[list[PhotographResult]]] = deque()
+    pending: deque[tuple[Future[list[PhotographResult]], int]] = deque()
     with _one_thread_each(), ThreadPoolExecutor(pace.most_threads, thread_name_prefix="buffycoat") as pool:
         try:
-            more = True
+            more, held = True, 0
             while more or pending:
-                while more and len(pending) < 2 * pace.threads + 1:
-                    handful = _take(source, pace.batch, stop)
+                while more and held < MOST_BYTES and len(pending) < 2 * pace.threads + 1:
+                    handful, heavy = _take(source, pace.batch, MOST_BYTES - held, stop)
                     more = bool(handful)
                     if handful:
-                        pending.append(pool.submit(_do, handful, work, pace))
+                        held += heavy
+                        pending.append((pool.submit(_do, handful, work, pace), heavy))
+                        del handful  # only the worker holds it
                 if pending:
-                    yield from pending.popleft().result()
+                    future, heavy = pending.popleft()
+                    results = future.result()
+                    held -= heavy
+                    yield from results
         finally:
-            for future in pending:
+            for future, _ in pending:
                 future.cancel()
 
 
-def _take(source: Iterator[Item], size: int, stop: threading.Event | None) -> list[Item]:
+def weight(item: Item) -> int:
+    """Return the bytes that an item holds in memory while it waits."""
+    if isinstance(item.content, bytes):
+        return len(item.content)
+    return item.content.nbytes if isinstance(item.content, np.ndarray) else 0
+
+
+def _take(source: Iterator[Item], size: int, most_bytes: int, stop: threading.Event | None) -> tuple[list[Item], int]:
+    """Return at most `size` items and their bytes; none is begun beyond `most_bytes`."""
     handful: list[Item] = []
-    while len(handful) < size and not (stop is not None and stop.is_set()):
+    heavy = 0
+    while len(handful) < size and heavy < most_bytes and not (stop is not None and stop.is_set()):
         item = next(source, None)
         if item is None:
             break
         handful.append(item)
-    return handful
+        heavy += weight(item)
+    return handful, heavy
 
 
 def _do(handful: Sequence[Item], work: Work, pace: Pace) -> list[PhotographResult]:

@@ -158,8 +158,14 @@ class Predictor:
             return results
 
         source = iter(items)
-        first = list(itertools.islice(source, _FEW + 1))
-        if len(first) <= _FEW:
+        first: list[Item] = []
+        heavy = 0
+        for item in source:
+            first.append(item)
+            heavy += pipeline.weight(item)
+            if len(first) > _FEW or heavy >= pipeline.MOST_BYTES:
+                break
+        if len(first) <= _FEW and heavy < pipeline.MOST_BYTES:
             if not (stop is not None and stop.is_set()):
                 yield from work(first, 1)
             return
