@@ -45,5 +45,5 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch torchvision
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,tensorboard,dicom]" --group dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[train,tensorboard,dicom,scale]" --group dev
 	@touch $(READY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +18,14 @@ from buffycoat.predict import Predictor
 from buffycoat.synth.smear import draw_field
 from buffycoat.taxonomy import CLASS_NAMES
 from tests.bundles import tiny_bundle
+from tests.conftest import REQUIRE_REAL
 
 Run = Callable[..., tuple[int, str, str]]
+
+
+def needed(module: str) -> Any:
+    """Return an optional module; a test without it is skipped, or fails where nothing may be skipped."""
+    return importlib.import_module(module) if os.environ.get(REQUIRE_REAL) else pytest.importorskip(module)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import tarfile
 import zipfile
@@ -116,6 +117,20 @@ def test_bombs_are_refused_by_size_and_by_ratio(tmp_path: Path) -> None:
     found = _found(_tar(tmp_path / "a.tar.gz", {"fine.jpg": PIXELS, **members}, "w:gz"), limits)
     assert found["fine.jpg"] == PIXELS
     assert any("the rest of it was not read" in str(error) for error in found.values())
+
+
+@pytest.mark.parametrize("kind", ["", "gz"])
+def test_a_large_first_member_is_no_bomb(tmp_path: Path, kind: str) -> None:
+    members = {"scan.tif": os.urandom(20_000_000), "fine.jpg": PIXELS}
+    assert _found(_tar(tmp_path / "a.tar", dict(members), f"w:{kind}")) == members
+
+
+def test_a_tar_whose_first_member_is_called_pk_is_no_zip(tmp_path: Path) -> None:
+    members = {"PK-12/a.jpg": PIXELS}
+    for name in ("a.tar", "a.slide"):
+        path = _tar(tmp_path / name, dict(members))
+        assert is_archive(path)
+        assert _found(path) == members
 
 
 def test_a_member_larger_than_the_archive_says_is_refused(tmp_path: Path) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +15,10 @@ import pytest
 
 from buffycoat.bundle.read import open_bundle
 from buffycoat.predict import PhotographResult, Predictor
-from buffycoat.predict.items import Item
+from buffycoat.predict.items import Item, Remote
 from buffycoat.predict.look import MOST_PIXELS
-from buffycoat.predict.ray_engine import RayEngine, decode_item, decode_result, encode_item, encode_result
+from buffycoat.predict.ray_engine import COLUMNS, RayEngine, decode_item, decode_result, encode_item, encode_result
+from tests.predict.conftest import Run, needed
 
 
 def test_items_and_results_travel_unchanged(predictor: Predictor, photographs: Path) -> None:
@@ -24,12 +28,15 @@ def test_items_and_results_travel_unchanged(predictor: Predictor, photographs: P
     path = photographs.absolute() / os.fsdecode(b"caf\xe9.jpg")
     for item in (Item(str(path), path), Item("a!/b.jpg", b"\0\xff"), Item("c", None, error="missing")):
         row = encode_item(3, item)
-        assert decode_item(row["name"], row["path"], row["content"], row["error"]) == item
+        assert decode_item(*(row[name] for name in COLUMNS)) == item
+    remote = Item("s3://b/a.jpg", Remote("s3://key:secret@b", "b/a.jpg", mark=3, modified_ns=4))
+    row = encode_item(0, remote)
+    assert decode_item(*(row[name] for name in COLUMNS)) == Item(remote.name, Remote("s3://key:secret@b", "b/a.jpg"))
 
 
 @pytest.fixture(scope="module")
 def engine(bundle: Path) -> Iterator[RayEngine]:
-    pytest.importorskip("ray.data")
+    needed("ray.data")
     made = RayEngine(open_bundle(bundle), max_pixels=MOST_PIXELS, workers=2, window=300)
     yield made
     made.close()
@@ -69,3 +76,37 @@ def test_two_workers_answer_like_one_process_even_when_killed(
     killer.join()
     assert killed
     assert found == expected
+
+
+@pytest.mark.slow
+def test_the_command_stops_goes_on_and_reads_addresses_on_ray(bundle: Path, photographs: Path, tmp_path: Path) -> None:
+    needed("ray.data")
+    many = tmp_path / "many"
+    many.mkdir()
+    for place in range(1500):
+        os.link(photographs / f"{place % 6}.jpg", many / f"{place:04d}.jpg")
+    environment = {**os.environ, "BUFFYCOAT_CACHE": str(tmp_path / "cache")}
+    out = tmp_path / "cells.csv"
+    first = [sys.executable, "-m", "buffycoat", "predict", "-b", str(bundle)]
+    ray = [f"file://{many}", "--out", f"file://{out}", "--engine", "ray", "--jobs", "2"]
+    process = subprocess.Popen([*first, *ray], stderr=subprocess.PIPE, text=True, env=environment)
+    while process.poll() is None and not list((tmp_path / "cache").glob("predict/*/cells.csv.parts/part-*.ledger")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert not out.exists()
+    done = subprocess.run([*first, *ray, "--resume"], capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "were done before" in done.stderr
+    assert not list((tmp_path / "cache" / "predict").iterdir())
+    plain = [str(many), "--out", str(tmp_path / "plain.csv"), "--quiet"]
+    assert subprocess.run([*first, *plain], check=False, env=environment).returncode == 0
+    assert out.read_text().replace("file://", "") == (tmp_path / "plain.csv").read_text()
+
+
+def test_options_of_the_other_engine_are_refused(command: Run, bundle: Path, photographs: Path) -> None:
+    for option in ("--threads", "--batch"):
+        code, _, err = command("predict", "-b", bundle, photographs, "--engine", "ray", option, "2")
+        assert code == 2
+        assert "--jobs" in err

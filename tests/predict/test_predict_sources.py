@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buffycoat.errors import DataError, UsageError
+from buffycoat.predict import Predictor
 from buffycoat.predict.listing import PackedNames
-from buffycoat.predict.sources import Passed, check, walk
+from buffycoat.predict.passed import Passed
+from buffycoat.predict.sources import check, walk
 
 STRANGE = (
     "a,b.jpg",
@@ -118,6 +120,19 @@ def test_links_round_in_a_circle_end(folder: Path) -> None:
     names = [name for name, _ in _names(folder)]
     assert len(names) == len(set(names)) == len(STRANGE) + 5
     assert str(folder / "b" / "gone.jpg") in names  # it fails when it is opened, under its own name
+
+
+def test_a_pipe_or_a_huge_file_is_refused_unopened(tmp_path: Path, predictor: Predictor) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "huge.jpg").touch()
+    os.truncate(tmp_path / "huge.jpg", (1 << 31) + 1)
+    items = walk([str(tmp_path), str(tmp_path / "pipe.jpg"), "/dev/zero", str(tmp_path / "huge.jpg")])
+    errors = {Path(result.image).name: result.error for result in predictor.run(items)}
+    assert errors == {
+        "pipe.jpg": "not a file (a device or pipe)",
+        "zero": "not a file (a device or pipe)",
+        "huge.jpg": "a file of 2,147,483,649 bytes (the limit is 2,147,483,648)",
+    }
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="an administrator may read anything")

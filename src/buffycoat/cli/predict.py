@@ -17,7 +17,9 @@ def predict(
     paths: Annotated[
         list[str],
         typer.Argument(
-            metavar="PATH…", help="Files, folders, 'patterns', zip and tar archives; - for a list on standard input."
+            metavar="PATH…",
+            help="Files, folders, 'patterns', zip and tar archives, here or at an address (s3://…); - for a list on "
+            "standard input.",
         ),
     ],
     bundle: Annotated[
@@ -25,8 +27,13 @@ def predict(
         typer.Option("--bundle", "-b", help="The bundle's folder.", show_default="the one that is built in"),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", help=".csv, .tsv, .jsonl, .parquet, or .txt for a table; else a table is printed."),
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help=".csv, .tsv, .jsonl, .parquet, or .txt for a table, here or at an address; else a table is printed.",
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with --out: what is done is not done again.")] = False,

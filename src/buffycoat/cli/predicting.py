@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import threading
@@ -15,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from buffycoat.errors import UsageError
 from buffycoat.predict.job import Account, to_file
+from buffycoat.predict.passed import Passed
 from buffycoat.predict.predictor import Predictor
 from buffycoat.predict.rows import model_name, rows
-from buffycoat.predict.sources import Passed, check, walk
+from buffycoat.predict.sources import check, walk
+from buffycoat.predict.storage import is_address, shown
+from buffycoat.predict.storage_out import Delivery
 
 if TYPE_CHECKING:
     from buffycoat.predict.items import Item
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
 Watch = Callable[["PhotographResult", Account], None]
 
+_ADDRESS_AS_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 NOT_A_DEVICE = "Research software, not a medical device."
 
 
@@ -35,7 +40,7 @@ class Options:
 
     paths: list[str]
     bundle: Path | None
-    out: Path | None
+    out: str | None
     as_json: bool
     resume: bool
     overwrite: bool
@@ -62,9 +67,10 @@ def run_predict(options: Options) -> int:
         max_pixels=options.max_pixels,
     )
     model = model_name(predictor.card.name, predictor.card.model_sha256, options.views)
+    delivery = Delivery(options.out) if options.out is not None and is_address(options.out) else None
     passed = Passed()
     listed = sys.stdin.buffer if "-" in options.paths else None
-    items = walk(options.paths, stdin=listed, zeros=options.null, passed=passed)
+    items = walk(options.paths, stdin=listed, zeros=options.null, passed=passed, storage=True)
     also = None
     if options.explain is not None:
         from buffycoat.predict.explain import Explainer
@@ -76,16 +82,24 @@ def run_predict(options: Options) -> int:
             return predictor.run(wanted, stop=stop, also=also) if cluster is None else cluster(wanted, stop=stop)
 
         if options.out is not None:
-            account = to_file(
-                items,
-                engine,
-                options.out,
-                classes=predictor.classes,
-                model=model,
-                resume=options.resume,
-                overwrite=options.overwrite,
-                stop=stop,
-                on_result=watch,
+
+            def write(out: Path) -> Account:
+                return to_file(
+                    items,
+                    engine,
+                    out,
+                    classes=predictor.classes,
+                    model=model,
+                    resume=options.resume,
+                    overwrite=options.overwrite,
+                    stop=stop,
+                    on_result=watch,
+                )
+
+            account = (
+                write(Path(options.out))
+                if delivery is None
+                else delivery.run(write, resume=options.resume, overwrite=options.overwrite)
             )
         else:
             account = _print(engine(items), predictor.classes, model, as_json=options.as_json)
@@ -106,6 +120,8 @@ def _check(options: Options) -> None:
         raise UsageError(f"--engine is threads or ray, not {options.engine!r}.")
     if options.engine == "threads" and (options.address or options.jobs):
         raise UsageError("--address and --jobs belong to --engine ray; --threads sets the threads of this process.")
+    if options.engine == "ray" and (options.threads or options.batch):
+        raise UsageError("--threads and --batch belong to --engine threads; --jobs sets the workers of a cluster.")
     if options.engine == "ray" and options.explain is not None:
         raise UsageError("--explain works with --engine threads only.")
     if options.max_pixels < 1:
@@ -114,6 +130,8 @@ def _check(options: Options) -> None:
         raise UsageError("--resume and --overwrite need --out.")
     if options.out is not None and options.as_json:
         raise UsageError("--json prints to the terminal; with --out the ending chooses the format.", hint="Use .jsonl.")
+    if options.explain is not None and _ADDRESS_AS_PATH.match(str(options.explain)):
+        raise UsageError("--explain takes a folder of this machine, not an address.")
     if "-" in options.paths and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("- reads a list of names from standard input, and nothing is piped into it.")
 
@@ -228,7 +246,7 @@ def _tell(account: Account, passed: Passed, options: Options, predictor: Predict
         kept = "" if options.out is None else " What was finished is kept; --resume goes on from there."
         say(f"Stopped.{kept}")
     elif options.out is not None:
-        say(f"Written: {options.out}")
+        say(f"Written: {shown(options.out)}")
     say(f"By {predictor.card.title}. {NOT_A_DEVICE}")
 
 

@@ -7,21 +7,24 @@ swells beyond what a photograph can be, or one under lock, becomes a fault under
 from __future__ import annotations
 
 import lzma
+import os
 import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
 
-from buffycoat.predict.items import Item
+from buffycoat.predict.items import Item, Remote
 from buffycoat.predict.listing import is_photograph
 
 MARK = "!/"
 """Stands between an archive and the name inside it: ``slide.zip!/fields/a.jpg``."""
 
 _TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 _FAULTS = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, NotImplementedError, struct.error),
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, MemoryError, OverflowError),
@@ -64,42 +67,61 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-def is_archive(path: Path) -> bool:
+def is_archive(source: Path | Remote) -> bool:
     """Return whether a file is a zip or a tar, by its ending and, for other endings, by its first bytes."""
-    if path.name.lower().endswith((".zip", *_TAR_ENDINGS)):
+    name = source.name if isinstance(source, Path) else source.path
+    if name.lower().endswith((".zip", *_TAR_ENDINGS)):
         return True
-    if is_photograph(path.name):
+    if is_photograph(name):
         return False
     try:
-        with path.open("rb") as stream:
+        with _opened(source) as stream:
             head = stream.read(_HEAD)
     except OSError:
         return False
-    return head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or head[257:262] == b"ustar"
+    return head.startswith(_ZIP_MARKS) or _is_tar(head)
 
 
-def photographs_in(path: Path, limits: Limits = DEFAULT_LIMITS) -> Iterator[Item]:
+def photographs_in(
+    source: Path | Remote, limits: Limits = DEFAULT_LIMITS, *, name: str | None = None
+) -> Iterator[Item]:
     """Yield the photographs of an archive, in its order; a fault of the whole archive comes as the last item.
 
-    Members that do not end like a photograph are passed over.
+    Members that do not end like a photograph are passed over. `name` is what the archive is called in results.
     """
-    members = _zipped(path, limits) if _is_zip(path) else _tarred(path, limits)
+    name = str(source) if name is None else name
     try:
-        yield from members
+        with _opened(source) as stream:
+            head = stream.read(_HEAD)
+            stream.seek(0)
+            found = _zipped if _is_zip(head, name) else _tarred
+            for item in found(stream, name, limits):
+                yield replace(item, archive=source)
     except _FAULTS as error:
-        yield Item(str(path), None, error=f"archive damaged or truncated ({_reason(error)})")
+        yield Item(name, None, error=f"archive damaged or truncated ({_reason(error)})", archive=source)
 
 
-def _is_zip(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(2) == b"PK"
-    except OSError:
-        return path.suffix.lower() == ".zip"
+def _opened(source: Path | Remote) -> BinaryIO:
+    if isinstance(source, Path):
+        return source.open("rb")
+    from buffycoat.predict.storage import open_file
+
+    return open_file(source)
 
 
-def _zipped(path: Path, limits: Limits) -> Iterator[Item]:
-    with zipfile.ZipFile(path) as archive:
+def _is_tar(head: bytes) -> bool:
+    return head[257:262] == b"ustar"
+
+
+def _is_zip(head: bytes, name: str) -> bool:
+    """Return whether an archive is a zip; a tar begins with the name of a member, which may be PK or anything."""
+    if head.startswith(_ZIP_MARKS):
+        return not _is_tar(head) or name.lower().endswith(".zip")
+    return not _is_tar(head) and name.lower().endswith(".zip")
+
+
+def _zipped(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
+    with zipfile.ZipFile(raw) as archive:
         for member in archive.infolist():
             if member.is_dir() or not is_photograph(member.filename):
                 continue
@@ -126,13 +148,15 @@ def _zipped(path: Path, limits: Limits) -> Iterator[Item]:
             yield Item(name, content)
 
 
-def _tarred(path: Path, limits: Limits) -> Iterator[Item]:
-    with path.open("rb") as raw, tarfile.open(fileobj=raw, mode="r|*") as archive:
+def _tarred(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
+    packed = _bytes_of(raw)
+    with tarfile.open(fileobj=raw, mode="r|*") as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # else each is remembered, a kilobyte apiece
-            swollen = limits.swollen(member.offset_data + member.size, raw.tell())
+            # Against the whole archive, which is packed as one: what was read so far lags behind the first members.
+            swollen = limits.swollen(member.offset_data + member.size, packed)
             if swollen is not None and member.size > limits.free_bytes:
-                yield Item(str(path), None, error=f"archive {swollen}; the rest of it was not read")
+                yield Item(path, None, error=f"archive {swollen}; the rest of it was not read")
                 return
             if member.isdir() or not is_photograph(member.name):
                 continue
@@ -152,6 +176,13 @@ def _tarred(path: Path, limits: Limits) -> Iterator[Item]:
                 yield Item(name, None, error="truncated in its archive")
                 continue
             yield Item(name, content)
+
+
+def _bytes_of(stream: BinaryIO) -> int:
+    """Return the size of an open file."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    return size
 
 
 def _unsafe(name: str) -> str | None:

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from buffycoat.predict.archives import MARK
-from buffycoat.predict.items import Item
+from buffycoat.predict.items import Item, Remote
 from buffycoat.predict.rows import key
 
 ANY_STAMP = np.uint64(2**64 - 1)
@@ -19,12 +18,21 @@ ANY_STAMP = np.uint64(2**64 - 1)
 
 def stamp(item: Item) -> int:
     """Return a number that changes when the item's file does; 0 where there is no file."""
-    path = item.content if isinstance(item.content, Path) else Path(item.name.partition(MARK)[0])
+    origin = _origin(item)
+    if isinstance(origin, Remote):
+        return origin.mark
     try:
-        status = path.stat()
+        status = origin.stat()
     except (OSError, ValueError):
         return 0
     return (status.st_mtime_ns * 31 + status.st_size) & (2**63 - 1)
+
+
+def _origin(item: Item) -> Path | Remote:
+    """Return the file an item's bytes come from."""
+    if isinstance(item.content, (Path, Remote)):
+        return item.content
+    return Path(item.name) if item.archive is None else item.archive
 
 
 class Done:
@@ -66,9 +74,11 @@ class Done:
     def _same(self, item: Item, known: int) -> bool:
         if known != int(ANY_STAMP):
             return stamp(item) == known
-        path = item.content if isinstance(item.content, Path) else Path(item.name.partition(MARK)[0])
+        origin = _origin(item)
+        if isinstance(origin, Remote):
+            return origin.modified_ns is None or origin.modified_ns <= self._since_ns
         try:
-            return path.stat().st_mtime_ns <= self._since_ns
+            return origin.stat().st_mtime_ns <= self._since_ns
         except OSError:  # not from a file
             return True
 

@@ -16,7 +16,8 @@ DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 PHOTOGRAPH_SUFFIXES = IMAGE_SUFFIXES | DICOM_SUFFIXES
 """Endings, in lower case, of what is looked at in folders and archives; a file named outright may have any ending."""
 
-_SKIPPED = frozenset({"__MACOSX", "@eaDir", "lost+found"})
+SKIPPED = frozenset({"__MACOSX", "@eaDir", "lost+found"})
+"""Folders that systems leave behind; what is in them is no photograph of anybody's."""
 _PIECE = 20_000
 
 
@@ -75,7 +76,7 @@ class Folder:
         self.others = 0
         with os.scandir(path) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or entry.name in _SKIPPED:
+                if entry.name.startswith(".") or entry.name in SKIPPED:
                     continue
                 if _is_folder(entry):
                     self.folders.add(entry.name)

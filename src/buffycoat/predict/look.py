@@ -7,6 +7,7 @@ does four times as fast, and boxes are carried back to its full size.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,9 @@ from buffycoat.imaging.find import find_leukocytes
 from buffycoat.imaging.frame import LARGEST_SINGLE_PX, is_single_cell
 from buffycoat.imaging.stain import WORKING_WIDTH_PX
 from buffycoat.imaging.view import View
+from buffycoat.predict import storage
 from buffycoat.predict.dicom import is_dicom, read_dicom
-from buffycoat.predict.items import Item
+from buffycoat.predict.items import Item, Remote
 from buffycoat.predict.results import Box, Framing
 
 MOST_PIXELS = 100_000_000
@@ -70,7 +72,7 @@ def look(item: Item, view: View, max_pixels: int = MOST_PIXELS) -> Looked:
 
 
 def decode(
-    content: Path | bytes | NDArray[np.uint8], view: View, max_pixels: int = MOST_PIXELS
+    content: Path | Remote | bytes | NDArray[np.uint8], view: View, max_pixels: int = MOST_PIXELS
 ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
     """Return a photograph, at the least size the view needs, and its full (width, height).
 
@@ -82,7 +84,7 @@ def decode(
     if isinstance(content, np.ndarray):
         rgb = checked(content, max_pixels)
         return rgb, (rgb.shape[1], rgb.shape[0])
-    raw = _read(content) if isinstance(content, Path) else content
+    raw = content if isinstance(content, bytes) else _read(content)
     if is_dicom(raw):
         rgb = read_dicom(raw, max_pixels)
         return rgb, (rgb.shape[1], rgb.shape[0])
@@ -186,21 +188,34 @@ def _scaled(box: Box, across: float, down: float, size: tuple[int, int]) -> Box:
     return round(x0 * across), round(y0 * down), min(round(x1 * across), size[0]), min(round(y1 * down), size[1])
 
 
-def _read(path: Path) -> bytes:
+def _read(source: Path | Remote) -> bytes:
+    name = source if isinstance(source, Path) else source.path
     try:
-        with path.open("rb") as stream:
-            content = stream.read(_MOST_FILE_BYTES)
+        content = _read_file(source) if isinstance(source, Path) else storage.read(source, _MOST_FILE_BYTES)
     except FileNotFoundError as error:
-        raise ImageError(path, "missing") from error
+        raise ImageError(name, "missing") from error
     except IsADirectoryError as error:
-        raise ImageError(path, "a folder, not an image") from error
+        raise ImageError(name, "a folder, not an image") from error
     except PermissionError as error:
-        raise ImageError(path, "no permission to read") from error
+        raise ImageError(name, "no permission to read") from error
     except OSError as error:
-        raise ImageError(path, f"cannot be read ({error.strerror or error})") from error
+        raise ImageError(name, f"cannot be read ({error.strerror or error})") from error
     if not content:
-        raise ImageError(path, "empty file")
+        raise ImageError(name, "empty file")
     return content
+
+
+def _read_file(path: Path) -> bytes:
+    """Return a file's bytes; what is no file, a pipe above all, is never opened: it might never end."""
+    status = path.stat()
+    if stat.S_ISDIR(status.st_mode):
+        raise ImageError(path, "a folder, not an image")
+    if not stat.S_ISREG(status.st_mode):
+        raise ImageError(path, "not a file (a device or pipe)")
+    if status.st_size > _MOST_FILE_BYTES:
+        raise ImageError(path, f"a file of {status.st_size:,} bytes (the limit is {_MOST_FILE_BYTES:,})")
+    with path.open("rb") as stream:
+        return stream.read(_MOST_FILE_BYTES)
 
 
 def _jpeg_size(content: bytes) -> tuple[int, int] | None:

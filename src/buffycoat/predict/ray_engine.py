@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from buffycoat.errors import UsageError
-from buffycoat.predict.items import Item
+from buffycoat.predict.items import Item, Remote
 from buffycoat.predict.results import PhotographResult, Prediction
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _WINDOW = 20_000
 _WINDOW_BYTES = 256 << 20  # of photographs that come from archives, which travel with their window
 _BATCH = 8
 _HANDFUL = 64  # photographs a task
+COLUMNS = ("name", "path", "address", "content", "error")
+"""What travels of an item, in the order that :func:`decode_item` takes."""
 
 
 class RayEngine:
@@ -69,7 +71,7 @@ class RayEngine:
         self._settings = (bundle, views, max_pixels)
         self._window = window
         try:
-            ray.init(
+            self._ray.init(
                 address=address,
                 num_cpus=None if address else workers,
                 include_dashboard=None if address else False,
@@ -79,8 +81,8 @@ class RayEngine:
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise UsageError(f"No Ray cluster answers at {address}: {error}") from error
-        self._workers = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        context = ray.data.DataContext.get_current()
+        self._workers = workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        context = self._ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options.preserve_order = True
 
@@ -130,8 +132,8 @@ class Worker:
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Answer a handful of rows made by :func:`encode_item`."""
-        columns = zip(batch["name"], batch["path"], batch["content"], batch["error"], strict=True)
-        items = [decode_item(name, path, content, error) for name, path, content, error in columns]
+        columns = zip(*(batch[name] for name in COLUMNS), strict=True)
+        items = [decode_item(*values) for values in columns]
         results = [encode_result(result) for result in self._predictor.work(items, _BATCH)]
         return {"place": batch["place"], "result": np.array(results, object)}
 
@@ -158,21 +160,28 @@ def encode_item(place: int, item: Item) -> dict[str, Any]:
     """
     if isinstance(item.content, np.ndarray):
         raise TypeError("arrays are not sent to a cluster; give paths or bytes")
+    remote = item.content if isinstance(item.content, Remote) else None
     path = os.fsencode(item.content.absolute()) if isinstance(item.content, Path) else b""
+    if remote is not None:
+        path = remote.path.encode("utf-8", "surrogateescape")
     return {
         "place": place,
         "name": item.name.encode("utf-8", "surrogateescape"),
         "path": path,
+        "address": remote.address.encode("utf-8", "surrogateescape") if remote is not None else b"",
         "content": item.content if isinstance(item.content, bytes) else b"",
         "error": item.error or "",
     }
 
 
-def decode_item(name: bytes, path: bytes, content: bytes, error: str) -> Item:
-    """Return the item behind a row."""
+def decode_item(name: bytes, path: bytes, address: bytes, content: bytes, error: str) -> Item:
+    """Return the item behind a row; what only the driver needs to know did not travel."""
     known = name.decode("utf-8", "surrogateescape")
     if error:
         return Item(known, None, error=error)
+    if address:
+        given, place = (value.decode("utf-8", "surrogateescape") for value in (address, path))
+        return Item(known, Remote(given, place))
     return Item(known, Path(os.fsdecode(path)) if path else bytes(content))
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
@@ -16,25 +15,13 @@ from buffycoat.errors import DataError, UsageError, did_you_mean
 from buffycoat.predict.archives import DEFAULT_LIMITS, Limits, is_archive, photographs_in
 from buffycoat.predict.items import Item
 from buffycoat.predict.listing import Folder, PackedNames
+from buffycoat.predict.passed import Passed
+from buffycoat.predict.storage import StorageError, is_address, open_storage
+from buffycoat.predict.storage import shown as address_shown
+from buffycoat.predict.storage_walk import walk_address
 
 _PIECE_BYTES = 1 << 16
 _LONGEST_NAME = 1 << 16
-
-
-@dataclass(slots=True)
-class Passed:
-    """What was passed over on the way, filled while the sources are walked.
-
-    Attributes
-    ----------
-    others
-        Files in folders that do not end like a photograph.
-    empty
-        Folders, archives and patterns that gave nothing, by name.
-    """
-
-    others: int = 0
-    empty: list[str] = field(default_factory=list)
 
 
 def check(given: Iterable[str]) -> None:
@@ -43,13 +30,21 @@ def check(given: Iterable[str]) -> None:
     Raises
     ------
     UsageError
-        None is given, or the standard input is named twice.
+        None is given, the standard input is named twice, or what an address needs is not installed.
+    DataError
+        A storage does not let us in.
     """
     names = list(given)
     if not names:
         raise UsageError("Nothing to look at.", hint="Give files, folders, patterns or archives, or - for a list.")
     if names.count("-") > 1:
         raise UsageError("The standard input (-) can be read once only.")
+    for name in names:
+        if is_address(name):
+            try:
+                open_storage(name)
+            except StorageError as error:
+                raise DataError(f"{address_shown(name)} cannot be opened: {error}.") from error
 
 
 def walk(
@@ -59,6 +54,7 @@ def walk(
     zeros: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     passed: Passed | None = None,
+    storage: bool = False,
 ) -> Iterator[Item]:
     """Yield every photograph, in the order given, folders and patterns sorted.
 
@@ -75,6 +71,8 @@ def walk(
         What a member of an archive may be.
     passed
         Filled with what was passed over.
+    storage
+        Whether addresses of object storage (``s3://…``) are taken too.
 
     Notes
     -----
@@ -86,16 +84,22 @@ def walk(
             found = False
             for line in _lines(stdin, b"\0" if zeros else b"\n"):
                 found = True
-                yield from _one(line, limits, passed)
+                yield from _one(line, limits, passed, storage)
             if not found:
                 passed.empty.append("the list on standard input")
         else:
-            yield from _one(name, limits, passed)
+            yield from _one(name, limits, passed, storage)
 
 
-def _one(name: str, limits: Limits, passed: Passed) -> Iterator[Item]:
+def _one(name: str, limits: Limits, passed: Passed, storage: bool = False) -> Iterator[Item]:
     if "\0" in name:
         yield Item(name.replace("\0", "\\0"), None, error="a name with a zero character")
+        return
+    if is_address(name):
+        if storage:
+            yield from _counted(address_shown(name), walk_address(name, limits, passed), passed)
+        else:
+            yield Item(address_shown(name), None, error="addresses of object storage are taken by predict only")
         return
     try:
         kind = _kind(name)
