@@ -96,6 +96,27 @@ def test_status_is_the_same_everywhere_and_the_signer_stands_by_it(status: Any) 
     assert report.issued == SIGNER.signed_at
 
 
+def test_a_receiver_knows_the_final_and_the_amended_result_of_a_preliminary_one() -> None:
+    first = plain()
+    final = full(slide="S1", created=WHEN.replace(hour=12), accession=first.accession)
+    amended = full(slide="S1", status="amended", accession=first.accession)
+
+    def named(made: Differential) -> dict[str, str]:
+        found = {}
+        for entry in validated(made).entry:
+            (own,) = entry.resource.identifier
+            found[str(own.value)] = entry.resource.code.text
+        return found
+
+    before, after, last = named(first), named(final), named(amended)
+    assert before.items() <= after.items()  # the absolute counts came later
+    assert after == last
+    assert not before.keys() & named(plain(slide="S2")).keys()
+    addresses = [{entry.fullUrl for entry in validated(made).entry} for made in (first, final, amended)]
+    assert not addresses[0] & addresses[1]
+    assert not addresses[1] & addresses[2]
+
+
 def test_identifiers_are_references_without_a_patient_and_only_where_given() -> None:
     bundle = validated(full())
     for entry in bundle.entry:

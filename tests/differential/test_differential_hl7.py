@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from buffycoat.differential import count
 from buffycoat.differential.hl7 import escaped, hl7_text
+from buffycoat.differential.identity import accession_of
 from buffycoat.records.differential import Differential
 from buffycoat.taxonomy import CELL_TYPES
 from tests.differential.differential_cases import NASTY, SIGNER, WHEN, full, plain
@@ -111,6 +112,23 @@ def test_escaped_text_holds_no_delimiter_and_comes_back(text: str) -> None:
     assert not set(made) & set("|^~&\r\n\x0b\x1c")
     expected = text.replace("\r\n", "\n").replace("\r", "\n")
     assert unescaped(made) == "".join(c for c in expected if c.isprintable() or c == "\n")
+
+
+def test_a_receiver_knows_the_final_and_the_amended_result_of_a_preliminary_one() -> None:
+    first = plain()
+    later = WHEN.replace(hour=12)
+    final = full(slide="S1", created=later, accession=first.accession)
+    amended = full(slide="S1", status="amended", created=later, accession=first.accession, wbc=6.3)
+    other = plain(slide="S2")
+    messages = [parsed(made) for made in (first, final, amended, other)]
+    orders = [one.oru_r01_patient_result.oru_r01_order_observation.obr for one in messages]
+    numbers = [order.obr_3.obr_3_1.to_er7() for order in orders]
+    assert numbers[0] == numbers[1] == numbers[2] == first.accession
+    assert numbers[3] != numbers[0]
+    assert [order.obr_25.to_er7() for order in orders[:3]] == ["P", "F", "C"]
+    assert len({one.msh.msh_10.to_er7() for one in messages}) == 4
+    reread = Differential.model_validate_json(first.model_dump_json())
+    assert accession_of(reread.model_copy(update={"accession": None})) == first.accession
 
 
 def test_several_slides_make_a_batch_and_the_same_count_the_same_message() -> None:

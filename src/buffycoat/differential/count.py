@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from buffycoat import __version__
 from buffycoat.differential.cautions import Circumstances, cautions
+from buffycoat.differential.identity import accession_of
 from buffycoat.differential.limits import LEVEL, absolute, not_assessed, percent
 from buffycoat.differential.ranges import flags
 from buffycoat.errors import UsageError
@@ -71,6 +72,7 @@ def count(
     comparison: CountComparison | None = None,
     level: float = LEVEL,
     created: datetime | None = None,
+    accession: str | None = None,
 ) -> Differential:
     """Count labels.
 
@@ -108,6 +110,9 @@ def count(
         Confidence level of the limits.
     created
         When the count was made; now, if not given.
+    accession
+        By which a receiver of HL7 or FHIR knows later results of this count: give the final and the amended one that of
+        the preliminary. None: one made of specimen, slide and `created`.
 
     Raises
     ------
@@ -134,6 +139,7 @@ def count(
             slide=slide,
             specimen=specimen,
             subject=subject,
+            accession=accession,
             status=status,
             signer=signer,
             counted_by=who,
@@ -156,7 +162,9 @@ def count(
         )
     except ValidationError as error:
         raise UsageError(f"The differential of {slide!r} cannot be made: {explain(error)}.") from error
-    return made.model_copy(update={"cautions": cautions(made, Circumstances(copies=copies))})
+    return made.model_copy(
+        update={"cautions": cautions(made, Circumstances(copies=copies)), "accession": accession_of(made)}
+    )
 
 
 def _tally(labels: Iterable[str | None] | Mapping[str, int]) -> Tally[str]:

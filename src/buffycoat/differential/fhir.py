@@ -11,7 +11,7 @@ from typing import Any
 
 from buffycoat import __version__
 from buffycoat.differential import codes, words
-from buffycoat.differential.identity import identifier
+from buffycoat.differential.identity import identifier, lasting_identifier
 from buffycoat.records.differential import Differential, Flag, TypeCount
 from buffycoat.records.documents import Estimate
 from buffycoat.taxonomy import cell_type
@@ -197,7 +197,7 @@ def _coded(system: str, code: str, display: str) -> Resource:
 
 
 def _identifier(made: Differential, role: str) -> Resource:
-    return {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{identifier(made, f'identifier/{role}')}"}
+    return {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{lasting_identifier(made, f'identifier/{role}')}"}
 
 
 def _address(made: Differential, role: str) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from buffycoat.differential import codes, words
-from buffycoat.differential.identity import identifier
+from buffycoat.differential.identity import accession_of, identifier
 from buffycoat.records.differential import Differential, Flag, TypeCount
 from buffycoat.taxonomy import cell_type
 
@@ -77,7 +77,7 @@ def _message(made: Differential, processing: Processing) -> str:
     signed = "" if signer is None else _time(signer.signed_at)
     parts.append(
         _segment(
-            *("OBR", "1", "", f"{control}^BUFFYCOAT", _code(*codes.PANEL), "", "", stamp),
+            *("OBR", "1", "", f"{escaped(accession_of(made))}^BUFFYCOAT", _code(*codes.PANEL), "", "", stamp),
             *([""] * 14),
             *(signed or stamp, "", "HM", _STATUS[made.status]),
             *([""] * 6),

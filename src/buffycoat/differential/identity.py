@@ -1,7 +1,13 @@
-"""Identifiers of messages and resources: made from the content, so that the same count gives the same ones."""
+"""Identifiers of messages and resources: what says which count it is, and what says which result, apart.
+
+A slide's preliminary, final and amended results carry one accession, by which a receiver replaces one with the next;
+each has content of its own, and so a message identifier of its own.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import uuid
 
 from buffycoat.files import fingerprint
@@ -11,5 +17,25 @@ _SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "buffycoat/differential")
 
 
 def identifier(made: Differential, role: str) -> uuid.UUID:
-    """Return the identifier of one part of a count's output; `role` tells the parts of one count apart."""
+    """Return the identifier of one part of one result: of its content, so that the same result gives the same one."""
     return uuid.uuid5(_SPACE, f"{fingerprint(made.model_dump(mode='json'))}/{role}")
+
+
+def lasting_identifier(made: Differential, role: str) -> uuid.UUID:
+    """Return the identifier that one part of a count keeps from its preliminary to its amended result."""
+    return uuid.uuid5(_SPACE, f"{accession_of(made)}/{role}")
+
+
+def accession_of(made: Differential) -> str:
+    """Return a count's accession; one that was written down without it has that of its first result."""
+    return made.accession or accession(made.specimen or "", made.slide, made.created.isoformat())
+
+
+def accession(*parts: str) -> str:
+    """Return an accession number made of what stays the same from the first result of a count to the last.
+
+    Returns
+    -------
+    20 hexadecimal digits in capitals: as long as an HL7 entity identifier may be everywhere.
+    """
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20].upper()

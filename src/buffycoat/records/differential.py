@@ -185,6 +185,7 @@ class Differential(Document):
     slide: Line
     specimen: Identifier | None = None
     subject: Identifier | None = None
+    accession: Identifier | None = None  # the same from the preliminary result of a count to its amended ones
     status: Status = "preliminary"
     signer: Signer | None = None
     counted_by: Counter

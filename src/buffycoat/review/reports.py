@@ -11,6 +11,7 @@ from buffycoat.differential.csv_file import csv_text
 from buffycoat.differential.fhir import fhir_document
 from buffycoat.differential.gallery import GalleryCell
 from buffycoat.differential.hl7 import Processing, hl7_text
+from buffycoat.differential.identity import accession
 from buffycoat.records.differential import Counter, Differential, Signer
 from buffycoat.records.documents import Fault
 from buffycoat.review import readings, views
@@ -63,6 +64,7 @@ def _document(desk: Desk, view: DeskView) -> Differential:
         ],
         comparison=compare_cells(program, person, names=("the program", reading.reader)),
         created=None if signature is None else signature.at,
+        accession=accession("desk", view.slide.id, str(reading.number)),
     )
 
 
