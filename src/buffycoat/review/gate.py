@@ -37,6 +37,11 @@ class Gate:
         self._inside = 0
         self._seconds = _FIRST_GUESS_SECONDS
 
+    def refuse_full(self) -> None:
+        """Raise Busy (503) when one more could not even wait: asked before a photograph is read, and again after."""
+        if self._inside >= self._most:
+            raise self._busy()
+
     async def pass_through(self, work: Callable[[], T]) -> T:
         """Do the work on a thread when its turn comes.
 
@@ -45,8 +50,7 @@ class Gate:
         Busy
             503: too many wait, or the turn did not come in time; with the seconds after which it should.
         """
-        if self._inside >= self._most:
-            raise self._busy()
+        self.refuse_full()
         self._inside += 1
         try:
             try:

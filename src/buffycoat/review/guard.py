@@ -1,7 +1,8 @@
 """The guard at the door: every request passes it before any route sees it.
 
-Refuses other hosts' names (DNS rebinding), requests forged by other sites, bodies that are too large; gives browsers
-the headers that keep other sites out; counts, times and logs, without contents and without names.
+Refuses other hosts' names (DNS rebinding), requests forged by other sites, bodies that are too large, photographs of
+people who may not bring any (:mod:`.door`); gives browsers the headers that keep other sites out; counts, times and
+logs, without contents and without names.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import logging
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -20,6 +22,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from buffycoat.review import door
 from buffycoat.review.desk import Desk
 from buffycoat.review.metrics import Metrics
 from buffycoat.review.settings import LOOPBACK
@@ -29,8 +32,6 @@ _logger = logging.getLogger("buffycoat.review.requests")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _VISIT_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 _ANYWHERE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - compared with, not bound to
-_UPLOAD_PATHS = re.compile(r"/api/v1/(slides/[^/]+/fields|predict)")
-_SMALL_BODY_BYTES = 4 << 20
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
@@ -76,8 +77,10 @@ class Guard:
                 refusal = self._refusal(scope, visit)
                 if refusal is not None:
                     await _refuse(answer, *refusal)
+                elif (fault := await door.refusal(self.desk, scope)) is not None:
+                    await _refuse(answer, fault.status, fault.title, fault.detail, fault.headers)
                 else:
-                    await self.app(scope, _Limited(receive, self._most_bytes(scope)), answer)
+                    await self.app(scope, _Limited(receive, door.most_bytes(self.desk, scope)), answer)
             finally:
                 self._note(scope, status, time.monotonic() - began, request_id)
 
@@ -94,7 +97,7 @@ class Guard:
         if "\0" in unquote(scope["path"]) or "\0" in unquote(scope["query_string"].decode("latin-1")):
             return 400, "Bad request", "A zero character makes no sense here."
         length = headers.get("content-length", "")
-        if length and (not length.isdigit() or int(length) > self._most_bytes(scope)):
+        if length and (not length.isdigit() or int(length) > door.most_bytes(self.desk, scope)):
             return 413, "Too large", "The request is larger than this desk accepts."
         if scope["method"] not in _SAFE and (why := self._forged(headers, visit)) is not None:
             return 403, "Not from this page", why
@@ -129,10 +132,6 @@ class Guard:
         if settings.loopback:
             return False
         return (settings.host in _ANYWHERE and not settings.allowed_hosts) or name == settings.host.casefold()
-
-    def _most_bytes(self, scope: Scope) -> int:
-        upload = _UPLOAD_PATHS.fullmatch(scope["path"]) is not None
-        return self.desk.settings.most_request_bytes if upload else _SMALL_BODY_BYTES
 
     def _dress(self, scope: Scope, message: Message, request_id: str, visit: str | None) -> None:
         headers = MutableHeaders(scope=message)
@@ -198,10 +197,13 @@ def _cookies(scope: Scope) -> dict[str, str]:
     return {name: morsel.value for name, morsel in jar.items()}
 
 
-async def _refuse(send: Send, status: int, title: str, detail: str) -> None:
+async def _refuse(send: Send, status: int, title: str, detail: str, more: Mapping[str, str] | None = None) -> None:
     body: dict[str, Any] = {"title": title, "detail": detail}
     content = json.dumps(body).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode())]
+    headers += [(name.lower().encode(), value.encode()) for name, value in (more or {}).items()]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
     if status == 413:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -22,6 +22,7 @@ from buffycoat.review.documents import (
     SlideState,
     UploadResult,
 )
+from buffycoat.review.door import UPLOAD_SECONDS
 from buffycoat.review.faults import NotFound
 from buffycoat.review.schema import Cell, Field
 from buffycoat.review.web_support import DeskDep, PersonDep
@@ -96,7 +97,7 @@ def upload_fields(
 ) -> UploadResult:
     """Put photographs on a slide; each is queued for analysis as soon as it was checked."""
     desk.buckets.demand(
-        "upload", who.id, desk.settings.uploads_per_minute, 60, "Too many uploads at once; wait a little."
+        "upload", who.id, desk.settings.uploads_per_minute, UPLOAD_SECONDS, "Too many uploads at once; wait a little."
     )
     return uploads.take_in(desk, who, slide_id, [(one.filename or "", one.file) for one in files])
 
