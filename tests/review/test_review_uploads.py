@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from buffycoat.review.archives import members
 from buffycoat.review.desk import Desk
+from buffycoat.review.settings import ReviewSettings
 from buffycoat.review.uploads import clean_name
 from tests.review.clients import Page
 from tests.review.desks import make_desk, photograph, small_photograph
@@ -112,6 +115,80 @@ def test_archives_stop_at_their_limits(tmp_path: Path) -> None:
     pair = _zip({"a.png": b"\1" * 90_000, "b.png": b"\2" * 90_000, "c.png": b"\3" * 90_000})
     assert "unpacks to more than" in page.upload(slide, [("pair.zip", pair)], 422)["refused"][-1]["reason"]
     desk.close()
+
+
+def _limits(folder: Path, **more: int) -> ReviewSettings:
+    return ReviewSettings(folder=folder, **{"most_archive_files": 3, "most_archive_bytes": 500_000, **more})
+
+
+def _members(archive: bytes, settings: ReviewSettings) -> list[tuple[str, str | None]]:
+    return [(name, fault) for name, _, fault in members(io.BytesIO(archive), settings)]
+
+
+@pytest.mark.parametrize("make", [_zip, _tar], ids=["zip", "tar"])
+def test_what_is_too_large_counts_as_it_is_read(tmp_path: Path, make: Callable[[dict[str, bytes]], bytes]) -> None:
+    settings = _limits(tmp_path, most_archive_files=100, most_image_bytes=100_000)
+    found = _members(make({f"{k}.png": b"\0" * 150_000 for k in range(50)}), settings)
+    assert found[-1] == ("archive", "unpacks to more than 0 MB; the rest was not read")
+    assert len(found) <= 6
+    assert {fault for _, fault in found[:-1]} == {"larger than 0 MB"}
+
+
+def test_what_is_passed_over_in_a_tar_counts_and_in_a_zip_is_not_unpacked(tmp_path: Path) -> None:
+    aside = {f"__MACOSX/._{k}": b"\0" * 200_000 for k in range(9)}
+    settings = _limits(tmp_path)
+    assert _members(_tar(aside), settings)[-1][1] == "unpacks to more than 0 MB; the rest was not read"
+    assert _members(_zip({**aside, "a.png": b"x"}), settings) == [("a.png", None)]
+
+
+def test_a_member_that_breaks_off_counts_with_what_was_read_of_it(tmp_path: Path) -> None:
+    whole = bytearray(_zip({f"{k}.png": bytes([k]) * 200_000 for k in range(9)}))
+    at = -1
+    while (at := whole.find(b"PK\x01\x02", at + 1)) >= 0:  # every checksum is wrong: found only after all was read
+        whole[at + 16] ^= 0xFF
+    found = _members(bytes(whole), _limits(tmp_path, most_archive_files=100))
+    assert [fault for _, fault in found] == [*["damaged in its archive (BadZipFile)"] * 2, found[-1][1]]
+    assert "unpacks to more than" in str(found[-1][1])
+
+
+@pytest.mark.parametrize("make", [_zip, _tar], ids=["zip", "tar"])
+def test_entries_that_are_no_files_have_a_limit_too(tmp_path: Path, make: Callable[[dict[str, bytes]], bytes]) -> None:
+    found = _members(make({f"__MACOSX/._{k}": b"" for k in range(40)}), _limits(tmp_path))
+    assert found == [("archive", "more than 12 entries; the rest was not read")]
+
+
+def test_a_huge_directory_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    names = {f"{k:06d}{'x' * 200}/": b"" for k in range(3000)}
+    found = _members(_zip(names), _limits(tmp_path))
+    assert found == [("archive", "its directory is larger than that of any archive that is read here; the rest was not read")]
+
+
+def test_a_zip_packed_so_that_a_few_bytes_unpack_to_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
+    for packing in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        found = _members(_zip({"a.png": b"\0" * 1_000_000}, compression=packing), _limits(tmp_path))
+        assert found == [("a.png", "packed in a way that is not read here")]
+
+
+@pytest.mark.parametrize("mode", ["w:bz2", "w:gz", "w:xz"])
+def test_a_packed_tar_is_unpacked_a_piece_at_a_time(tmp_path: Path, mode: str) -> None:
+    archive = _tar({"a.png": b"\0" * 100_000_000}, mode)
+    tracemalloc.start()
+    try:
+        found = _members(archive, _limits(tmp_path, most_archive_bytes=200_000_000, most_image_bytes=1_000_000))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found == [("a.png", "larger than 1 MB")]
+    assert peak < 20_000_000
+
+
+def test_a_tar_with_a_huge_header_is_refused(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:
+        member = tarfile.TarInfo("a.png")
+        member.pax_headers = {"comment": "x" * 5_000_000}
+        archive.addfile(member)
+    assert _members(stream.getvalue(), _limits(tmp_path)) == [("archive", "the archive is damaged (ReadError)")]
 
 
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(page: Page, slide: str) -> None:
