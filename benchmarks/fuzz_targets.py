@@ -13,7 +13,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from buffycoat.bundle.answer import answer
+from buffycoat.bundle.markdown import markdown
 from buffycoat.bundle.read import check_model
+from buffycoat.bundle.summary import summary
 from buffycoat.errors import BuffycoatError
 from buffycoat.imaging.decode import read_image
 from buffycoat.predict.archives import photographs_in
@@ -35,12 +38,16 @@ def decoder(content: bytes) -> None:
 
 
 def card(content: bytes) -> None:
-    """Read a card: a card, or a fault."""
+    """Read a card and do with it what the program does: a card, or a fault."""
     try:
         found = BundleCard.parse(content, "card.json")
     except BuffycoatError:
         return
-    _check("1" in found.operating and len(found.classes) >= 2)
+    _check(bool(markdown(found)) and bool(summary(found)))
+    count = len(found.classes)
+    for point in found.operating.values():
+        answers = answer(np.linspace(-9, 9, count, dtype=np.float32)[None, None], np.ones((1, 1), np.float32), point)
+        _check(abs(float(answers.probabilities.sum()) - 1) < 1e-6)
 
 
 def model(content: bytes) -> None:

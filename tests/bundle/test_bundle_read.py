@@ -157,6 +157,43 @@ def test_a_garbled_field_is_refused(bundle: Path, path: tuple[str, ...], value: 
 
 
 @pytest.mark.parametrize(
+    ("path", "value", "named"),
+    [
+        (("operating", "1", "conformal"), {"0.95": [0.9] * 4}, "operating.1.conformal: there is no entry"),
+        (("operating", "1", "conformal"), {"0.90": [0.9] * 4, "most": [0.9] * 4}, "conformal.most"),
+        (("operating", "1", "expected", "coverage"), {"all": None}, "coverage.all"),
+        (("operating", "1", "expected", "set_size"), {}, "coverage and set_size have different levels"),
+        (("operating", "1", "temperature"), 1e-300, "operating.1.temperature"),
+        (("operating", "1", "accuracy", "value"), 1.5, "1.5 is no share"),
+        (("operating", "4", "expected", "unlike", "value"), -0.1, "-0.1 is no share"),
+        (("results", "models"), [], "results.models"),
+        (("results", "majority", "accuracy", "value"), 7.0, "7 is no share"),
+        (("network", "multiply_adds"), 10**400, "network.multiply_adds"),
+        (("std", 0), 1e-320, "std.0"),
+        (("precision",), "int8", "precision is int8, and quantisation"),
+        (("classes", 1), "Unidentified", "'Unidentified' cannot name a class"),
+        (("classes", 1), "a|b", "'a|b' cannot name a class"),
+        (("classes", 1), "a\nb", "cannot name a class"),
+        (("classes", 1), "", "'' cannot name a class"),
+        (("classes", 1), " a", "' a' cannot name a class"),
+    ],
+)
+def test_a_card_that_could_not_be_used_is_refused_by_name(
+    bundle: Path, path: tuple[str | int, ...], value: Any, named: str
+) -> None:
+    def change(card: dict[str, Any]) -> None:
+        part: Any = card
+        for step in path[:-1]:
+            part = part[step]
+        part[path[-1]] = value
+
+    edit_card(bundle, change)
+    with pytest.raises(DataError, match=r"card.json") as caught:
+        open_bundle(bundle)
+    assert named in caught.value.what
+
+
+@pytest.mark.parametrize(
     "content",
     [b"", b"{", b"[]", b"null", b"\xff\xfe", b'{"schema_version": NaN}', b"[" * 5000, b'{"schema_version": "1.0"}'],
 )

@@ -8,12 +8,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from buffycoat.records.card import OperatingPoint
+from buffycoat.records.card import SET_LEVEL, OperatingPoint
 
 Floats = NDArray[np.float64]
 Reason = Literal["uncertain", "unlike"]
-SET_LEVEL = "0.90"
-"""Level of the conformal set that an answer carries."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,11 @@ adds fields, so a reader that meets a newer minor version leaves out what it doe
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
 from buffycoat.errors import DataError
@@ -20,9 +21,37 @@ SCHEMA_VERSION = "1.0"
 MOST_BYTES = 16 << 20
 """A card larger than this is no card."""
 
+SET_LEVEL = "0.90"
+"""Level of the conformal set that an answer carries; a card has thresholds for it."""
+
+_NOT_A_CLASS = frozenset({"unidentified"})  # what the program says where it names no class
+
+
+def _is_share(found: Estimate) -> Estimate:
+    if found.value is not None and not 0 <= found.value <= 1:
+        raise ValueError(f"{found.value:g} is no share; expected 0 to 1")
+    limits = [limit for limit in (found.interval.low, found.interval.high) if limit is not None]
+    if not all(math.isfinite(limit) for limit in limits):
+        raise ValueError("the interval has a limit that is no number")
+    return found
+
+
+def _is_class_name(name: str) -> str:
+    if name != name.strip() or not name or not name.isprintable() or "|" in name:
+        raise ValueError(f"{name!r} cannot name a class: expected one line of text without | and outer blanks")
+    if name.casefold() in _NOT_A_CLASS:
+        raise ValueError(f"{name!r} cannot name a class: it is what the program says of a cell it will not name")
+    return name
+
+
 Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Colour = tuple[float, float, float]
+ShareEstimate = Annotated[Estimate, AfterValidator(_is_share)]
+ClassName = Annotated[str, AfterValidator(_is_class_name)]
+Level = Annotated[str, Field(pattern=r"^0\.[0-9]{1,6}$")]
+Size = Annotated[int, Field(ge=0, le=10**15)]
+Spread = Annotated[float, Field(ge=1e-3, le=1e3)]
+Offset = Annotated[float, Field(ge=-1e3, le=1e3)]
+Colour = tuple[Offset, Offset, Offset]
 
 
 class _Part(Document):
@@ -34,11 +63,11 @@ class _Part(Document):
 class CardExpectation(_Part):
     """What to expect of the answers, measured on held-out cells with thresholds set without them."""
 
-    unidentified: Estimate  # share of cells left unidentified for being uncertain
-    error_rate: Estimate  # share of wrong ones among those answered
-    coverage: dict[str, Estimate]  # by level: share of cells whose conformal set holds the true class
-    set_size: dict[str, float]  # by level: mean number of classes in a set
-    unlike: Estimate  # share of these cells called unlike the training cells
+    unidentified: ShareEstimate  # share of cells left unidentified for being uncertain
+    error_rate: ShareEstimate  # share of wrong ones among those answered
+    coverage: dict[Level, ShareEstimate]  # by level: share of cells whose conformal set holds the true class
+    set_size: dict[Level, Annotated[float, Field(ge=0)]]  # by level: mean number of classes in a set
+    unlike: ShareEstimate  # share of these cells called unlike the training cells
 
 
 class OperatingPoint(_Part):
@@ -47,14 +76,14 @@ class OperatingPoint(_Part):
     Probabilities of the views are averaged, then sharpened or softened: ``p ∝ p ** (1 / temperature)``.
     """
 
-    temperature: Positive  # fitted on inner validation rows
+    temperature: Spread  # fitted on inner validation rows
     error_rate: Share  # the stated error rate that `certain_threshold` was chosen for
     certain_threshold: Annotated[float, Field(ge=0)]  # largest calibrated probability below this: "uncertain"
-    conformal: dict[str, tuple[Share, ...]]  # by level ("0.90"), per class: in the set while 1 − p is at most this
+    conformal: dict[Level, tuple[Share, ...]]  # by level ("0.90"), per class: in the set while 1 − p is at most this
     unlike_threshold: Annotated[float, Field(ge=0)]  # unlikeness above this: unidentified, "unlike"
     unlike_kept: Share  # share of held-out cells at or below that threshold
-    accuracy: Estimate
-    balanced_accuracy: Estimate
+    accuracy: ShareEstimate
+    balanced_accuracy: ShareEstimate
     ece: Annotated[float, Field(ge=0)]  # expected calibration error, equal-mass bins, after calibration
     ece_before: Annotated[float, Field(ge=0)]
     ece_by_chance: Annotated[float, Field(ge=0)]  # what perfect probabilities would show on as few cells
@@ -80,8 +109,8 @@ class CardNetwork(_Part):
 
     name: str
     title: str
-    parameters: int
-    multiply_adds: int
+    parameters: Size
+    multiply_adds: Size
     weights: str  # what training started from, in words
     trained_on: Literal["all", "fold"]  # every row of the study, or one fold's training rows
     trained_on_words: str
@@ -96,9 +125,9 @@ class CardModel(_Part):
     n: int
     cells: int
     groups: int
-    accuracy: Estimate
-    balanced_accuracy: Estimate
-    macro_f1: Estimate
+    accuracy: ShareEstimate
+    balanced_accuracy: ShareEstimate
+    macro_f1: ShareEstimate
     classes: tuple[ClassResult, ...]
     confusion: tuple[tuple[int, ...], ...]
 
@@ -110,7 +139,7 @@ class CardResults(_Part):
     seed: int
     measured_on: str  # in words: whose figures these are
     majority: CardModel
-    models: tuple[CardModel, ...]
+    models: Annotated[tuple[CardModel, ...], Field(min_length=1)]
     remarks: tuple[str, ...] = ()
 
 
@@ -121,10 +150,10 @@ class Quantisation(_Part):
     calibration: str  # what the ranges were taken from, in words
     kept_float: tuple[str, ...]  # layers left in floating point
     cells: int
-    before: Estimate  # accuracy in fp32
-    after: Estimate
-    before_balanced: Estimate
-    after_balanced: Estimate
+    before: ShareEstimate  # accuracy in fp32
+    after: ShareEstimate
+    before_balanced: ShareEstimate
+    after_balanced: ShareEstimate
     loss_balanced: float  # before − after
     agreement: Share  # share of cells with the same answer before and after
     allowed_loss: Share
@@ -143,12 +172,12 @@ class BundleCard(_Part):
     schema_version: Annotated[str, Field(pattern=r"^\d+\.\d+$")] = SCHEMA_VERSION
     name: Annotated[str, Field(min_length=1)]
     title: str
-    classes: Annotated[tuple[str, ...], Field(min_length=2)]  # in the order of the logits
+    classes: Annotated[tuple[ClassName, ...], Field(min_length=2)]  # in the order of the logits
     frame: FrameSpec
     view_px: Annotated[int, Field(gt=0)]  # side of the square seen, in pixels of the reference field
     input_px: Annotated[int, Field(ge=8, le=4096)]
     mean: Colour
-    std: tuple[Positive, Positive, Positive]
+    std: tuple[Spread, Spread, Spread]
     colour_order: Literal["RGB"] = "RGB"
     precision: Literal["fp32", "int8"]
     features: Annotated[int, Field(gt=0)]  # length of a feature vector
@@ -173,7 +202,14 @@ class BundleCard(_Part):
             raise ValueError("two classes have the same name")
         if "1" not in self.operating:
             raise ValueError("operating: there is no entry for one view")
+        if self.precision == "int8" and self.quantisation is None:
+            raise ValueError("precision is int8, and quantisation does not say what that cost")
         for views, point in self.operating.items():
+            if SET_LEVEL not in point.conformal:
+                raise ValueError(f"operating.{views}.conformal: there is no entry for the level {SET_LEVEL}")
+            expected = point.expected
+            if expected.coverage.keys() != expected.set_size.keys():
+                raise ValueError(f"operating.{views}.expected: coverage and set_size have different levels")
             for level, thresholds in point.conformal.items():
                 if len(thresholds) != count:
                     raise ValueError(
