@@ -316,3 +316,18 @@ def test_real_fields_decode_as_pillow_does(real_data: Path) -> None:
         with Image.open(path) as image:
             assert near(read_image(path), image.convert("RGB"), 1)
         assert image_size(path) == (640, 480)
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "WEBP", "GIF", "PNG", "BMP"])
+def test_our_limit_counts_and_not_that_of_pillow(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    stream = io.BytesIO()
+    with monkeypatch.context() as unlimited:
+        unlimited.setattr(Image, "MAX_IMAGE_PIXELS", None)
+        Image.new("RGB", (80, 60), (200, 10, 10)).save(stream, kind)
+    with ThreadPoolExecutor(4) as pool:
+        shapes = [rgb.shape for rgb in pool.map(lambda _: read_image(stream.getvalue(), max_pixels=4800), range(20))]
+    assert shapes == [(60, 80, 3)] * 20
+    with pytest.raises(ImageError, match="too large"):
+        read_image(stream.getvalue(), max_pixels=4799)
+    assert Image.MAX_IMAGE_PIXELS == 1000

@@ -6,6 +6,8 @@ import io
 import struct
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +22,7 @@ _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", "PPM")
 _FAILURES = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, Warning)
 _WITH_ALPHA = frozenset({"RGBA", "LA", "PA", "La", "RGBa"})
 _WARNINGS = threading.Lock()  # catch_warnings changes state that all threads share
+_LIMIT = threading.Lock()
 
 
 def decode(content: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
@@ -30,14 +33,15 @@ def decode(content: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
     ImageError
         Not an image, too large, truncated, or of an unknown pixel type.
     """
-    with _open(io.BytesIO(content), name) as image:
+    with _open(io.BytesIO(content), name, max_pixels) as image:
         refuse_large(name, *image.size, max_pixels)
         try:
-            image.load()
+            with _limit_of(max_pixels) if _beyond_pillow(*image.size) else nullcontext():
+                image.load()
         except MemoryError as error:
             raise ImageError(name, "too large for this machine's memory") from error
         except Image.DecompressionBombError as error:
-            raise ImageError(name, "too large (a frame of hundreds of megapixels)") from error
+            raise ImageError(name, "too large (a frame larger than the picture)") from error
         except _FAILURES as error:
             raise ImageError(name, "truncated" if "truncated" in str(error) else "cannot be decoded") from error
         try:
@@ -75,8 +79,28 @@ def refuse_large(name: str, width: int, height: int, max_pixels: int) -> None:
         )
 
 
-def _open(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
-    """Read a header.
+def _beyond_pillow(width: int, height: int) -> bool:
+    limit = Image.MAX_IMAGE_PIXELS
+    return limit is not None and width * height > limit
+
+
+@contextmanager
+def _limit_of(pixels: float) -> Iterator[None]:
+    """Put our limit in the place of Pillow's, which warns beyond it and refuses twice as many; then put it back.
+
+    Pillow keeps one for the whole process, so images that need this are taken one at a time.
+    """
+    with _LIMIT:
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = pixels  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def _open(stream: IO[bytes], name: str, max_pixels: int = 0) -> ImageFile.ImageFile:
+    """Read a header; of a format that must be decoded for it, at most `max_pixels` where Pillow would take less.
 
     ``Image.open`` would apply Pillow's own limit, which warns or raises without telling the size; its readers
     are called directly, and only those of the formats we mean to read.
@@ -91,7 +115,14 @@ def _open(stream: IO[bytes], name: str) -> ImageFile.ImageFile:
         with _WARNINGS, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of damaged metadata, which are not used
             try:
-                return reader(stream, name)
+                try:
+                    return reader(stream, name)
+                except Image.DecompressionBombError:
+                    if not _beyond_pillow(max_pixels, 1):
+                        raise
+                    stream.seek(0)
+                    with _limit_of(max_pixels / 2):  # half: beyond twice as many it refuses
+                        return reader(stream, name)
             except UnidentifiedImageError as error:
                 raise ImageError(name, "not an image") from error
             except Image.DecompressionBombError as error:  # of a frame far larger than the picture says it is
