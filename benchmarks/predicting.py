@@ -3,6 +3,8 @@
     python benchmarks/predicting.py --bundle DIR                     # stages, pipeline, cold start
     python benchmarks/predicting.py --bundle DIR --memory            # and 100,000 files against 1,000
 
+Other programs beside this one: benchmarks/peers.py.
+
 The photographs are the 366 originals (640×480 JPEGs; BUFFYCOAT_DATA, or --data), linked under as many names as asked
 for. Everything runs one after the other on the cores of this process; nothing else should run.
 """
@@ -116,11 +118,16 @@ def pipeline(many: Path, bundle: Sequence[str], bound: float, work: Path, data: 
     print(f"| processor time, ms a photograph (start included) | {run.processor_seconds / files * 1e3:.2f} |")
     print(f"| of the bound | {rate / bound:.0%} |\n| peak memory | {run.peak_mb:.0f} MB |")
     right, n = accuracy(out, data)
-    print(f"| right, of the labelled single-type originals | {right}/{n} = {right / n:.3f} |\n\n{said}\n")
+    print(f"| right, of the labelled originals (the built-in network was trained on most of them) | {right}/{n} |")
+    print(f"| aim: 80 % of the bound | {'reached' if rate >= 0.8 * bound else 'NOT reached'} |\n\n{said}\n")
 
 
 def accuracy(out: Path, data: Path) -> tuple[int, int]:
-    """Return (right, n) over the labelled originals, by the most probable class of the most prominent cell."""
+    """Return (right, n) over the labelled originals, by the most probable class of the most prominent cell.
+
+    A photograph in which no cell was found counts as wrong. This shows that speed was not bought with wrong answers;
+    how good the network is on cells it has not seen stands in its card.
+    """
     cells = load("bccd", data_dir=data).cells
     labels = {Path(image).name: label for image, label in cells.select("image", "label").iter_rows() if image}
     right = n = 0
@@ -130,7 +137,7 @@ def accuracy(out: Path, data: Path) -> tuple[int, int]:
             name = Path(row["image"]).name.partition("-")[2]
             label = labels.get(name)
             classes = [key.removeprefix("p_") for key in row if key.startswith("p_")]
-            if name in counted or label not in classes or row["cell"] != "1":
+            if name in counted or label not in classes or row["cell"] not in {"", "1"}:
                 continue
             counted.add(name)
             n += 1
@@ -156,11 +163,13 @@ def memory(originals: Sequence[Path], bundle: Sequence[str], work: Path, sizes: 
         peaks.append(run.peak_mb)
         print(f"| {size:,} | {run.seconds:.0f} | {run.peak_mb:.0f} |", flush=True)
         shutil.rmtree(folder)
-    print(f"\n{sizes[-1]:,} files take {peaks[-1] / peaks[0]:.2f} times the memory of {sizes[0]:,}.\n")
+    ratio = peaks[-1] / peaks[0]
+    said = "reached" if ratio <= 1.1 else "NOT reached"
+    print(f"\n{sizes[-1]:,} files take {ratio:.2f} times the memory of {sizes[0]:,}; aim 1.1: {said}.\n")
 
 
 def linked(originals: Sequence[Path], folder: Path, files: int) -> Path:
-    """Link the originals under many names, 10,000 a folder."""
+    """Link the originals under many names, in one folder."""
     kept = folder.parent / "originals"
     kept.mkdir(parents=True, exist_ok=True)
     for path in originals:
@@ -210,9 +219,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path(variable) if variable else None)
     parser.add_argument("--files", type=int, default=5_000)
     parser.add_argument("--memory", action="store_true", help="also 100,000 files against 1,000")
-    parser.add_argument(
-        "--peers", action="store_true", help="also other programs; installs them into a folder of theirs"
-    )
     parser.add_argument("--folder", type=Path, help="where to work (default: temporary)")
     return parser.parse_args()
 
