@@ -48,6 +48,7 @@ class Tally:
     moves: dict[str, int] = field(default_factory=dict)  # request → event, as acknowledged
     asked: set[str] = field(default_factory=set)
     uploads: set[str] = field(default_factory=set)  # names acknowledged
+    moved: Counter[str] = field(default_factory=Counter)  # by reading: how many moves were acknowledged
     labels: dict[str, dict[str, str]] = field(default_factory=dict)  # by reading: what the reader left
     retried: int = 0
     faults: list[str] = field(default_factory=list)
@@ -140,9 +141,9 @@ def mover(url: str, view: dict[str, Any], tally: Tally, stop: threading.Event, s
         )
         if answer is None:
             break
-        if answer.status_code == 409:
-            continue
         done = answer.json()
+        if answer.status_code == 409 and done["title"] == "Nothing there":
+            continue  # nothing to undo or redo; nobody else moves these cells, so any other conflict is a fault
         if answer.status_code != 200:
             with tally.lock:
                 tally.faults.append(f"{answer.status_code}: {answer.text[:200]}")
@@ -152,6 +153,7 @@ def mover(url: str, view: dict[str, Any], tally: Tally, stop: threading.Event, s
         if done["event_id"]:
             with tally.lock:
                 tally.moves[request] = done["event_id"]
+                tally.moved[reading] += 1
         with tally.lock:
             tally.labels[reading] = dict(labels)
 
@@ -209,10 +211,10 @@ def run(kills: int, database: str | None, folder: Path, *, seed: int = 1, reader
 
 def _run(desk: Desk, kills: int, seed: int, readers: int) -> dict[str, Any]:
     tally, stop, chance = Tally(), threading.Event(), random.Random(seed)
-    began = time.monotonic()
+    began, views = time.monotonic(), _prepare(desk.url, readers)
     threads = [
         threading.Thread(target=mover, args=(desk.url, view, tally, stop, seed + k), daemon=True)
-        for k, view in enumerate(_prepare(desk.url, readers))
+        for k, view in enumerate(views)
     ]
     slide = requests.post(f"{desk.url}/api/v1/slides", json={"name": "uploads"}, timeout=30).json()["id"]
     threads.append(threading.Thread(target=uploader, args=(desk.url, slide, tally, stop), daemon=True))
@@ -225,7 +227,7 @@ def _run(desk: Desk, kills: int, seed: int, readers: int) -> dict[str, Any]:
         killed[what] += 1
         if what == "server":
             desk.start()
-    time.sleep(1)
+    _until_all_move(tally, [view["reading"]["id"] for view in views])
     stop.set()
     for thread in threads:
         thread.join(60)
@@ -233,6 +235,20 @@ def _run(desk: Desk, kills: int, seed: int, readers: int) -> dict[str, Any]:
     desk.stop()
     account = check(desk.settings, slide, tally)
     return {**account, "killed": dict(killed), "seconds": round(time.monotonic() - began, 1)}
+
+
+def _until_all_move(tally: Tally, readings: list[str], patience_seconds: float = 60) -> None:
+    """Wait until every reader's moves are acknowledged again after the last kill; who does not come back is a fault."""
+    with tally.lock:
+        before = tally.moved.copy()
+    end = time.monotonic() + patience_seconds
+    waiting = readings
+    while waiting and time.monotonic() < end:
+        time.sleep(0.1)
+        with tally.lock:
+            waiting = [one for one in readings if tally.moved[one] <= before[one]]
+    with tally.lock:
+        tally.faults += [f"no move of reading {one} was acknowledged after the last kill" for one in waiting]
 
 
 def _prepare(url: str, readers: int) -> list[dict[str, Any]]:
@@ -296,6 +312,7 @@ def check(settings: dict[str, Any], slide: str, tally: Tally) -> dict[str, Any]:
         faults += [f"reading {one}: labels differ" for one, labels in tally.labels.items() if left[one] != labels]
     return {
         "moves": len(tally.moves),
+        "moves by reading": sorted(tally.moved.values()),
         "uploads": len(tally.uploads),
         "retried": tally.retried,
         "done but not heard of": len(unheard),

@@ -2,6 +2,10 @@
 
     python benchmarks/serving.py --clients 50 --seconds 120 [--bundle DIR] [--images DIR]
 
+Every request is one of: right, wrong, busy (503 or 429 with ``Retry-After``; without it that is wrong), lost. Exit code
+1 when any is lost or wrong, when they do not add up, when the share of the predictor's own throughput is under 0.70, or
+when memory grows from the second quarter to the last by more than a tenth.
+
 The same photographs are first given to `Predictor` directly (all cores), which sets both the right answers and the
 throughput to compare with. Clients wait as long as `Retry-After` says when the server is busy.
 """
@@ -22,6 +26,11 @@ from typing import Any
 
 import psutil
 import requests
+
+LEAST_SHARE = 0.70
+MOST_GROWTH = 1.10  # from the second quarter, when all is loaded, to the last
+_OUTCOMES = ("right", "wrong", "busy", "lost")
+_MEMORY = "memory MB, first to last quarter"
 
 
 def photographs(folder: Path | None, most: int) -> list[bytes]:
@@ -61,21 +70,23 @@ def alone(bundle: Path | None, images: list[bytes], seconds: float) -> tuple[flo
 def client(
     url: str, images: list[bytes], right: list[Any], end: float, k: int, outcomes: Counter[str], took: list[float]
 ) -> None:
-    """Ask until the time is over."""
+    """Ask until the time is over; `outcomes` is this client's own, because adding is no single step."""
     with requests.Session() as session:
         turn = k
         while time.monotonic() < end:
             turn += 1
             which = turn % len(images)
             began = time.monotonic()
+            outcomes["attempts"] += 1
             try:
                 answer = session.post(f"{url}/api/v1/predict", files={"file": ("a", images[which])}, timeout=60)
             except requests.RequestException:
                 outcomes["lost"] += 1
                 continue
-            if answer.status_code in {429, 503}:
+            pause = answer.headers.get("retry-after", "")
+            if answer.status_code in {429, 503} and pause.isdigit() and int(pause) > 0:
                 outcomes["busy"] += 1
-                time.sleep(min(float(answer.headers["retry-after"]), max(0.0, end - time.monotonic())))
+                time.sleep(min(float(pause), max(0.0, end - time.monotonic())))
             elif answer.ok and [cell["probabilities"] for cell in answer.json()["cells"]] == right[which]:
                 outcomes["right"] += 1
                 took.append(time.monotonic() - began)
@@ -90,37 +101,63 @@ def run(clients: int, seconds: float, bundle: Path | None, images: list[bytes]) 
         given = [] if bundle is None else ["--bundle", str(bundle)]
         command = [sys.executable, "-m", "buffycoat", "review", "--folder", folder, "--port", "0", "--workers", "0"]
         server = subprocess.Popen([*command, *given, "--no-open", "--quiet"], stdout=subprocess.PIPE, text=True)
-        assert server.stdout is not None  # noqa: S101 - for the type checker
-        url = server.stdout.readline().split()[-1]
-        _until_ready(url)
-        outcomes: Counter[str] = Counter()
-        took: list[float] = []
-        end = time.monotonic() + seconds
-        threads = [
-            threading.Thread(target=client, args=(url, images, right, end, k, outcomes, took)) for k in range(clients)
-        ]
-        for thread in threads:
-            thread.start()
-        memory = []
-        while time.monotonic() < end:
-            time.sleep(min(2.0, max(0.05, seconds / 20)))
-            memory.append(psutil.Process(server.pid).memory_info().rss / 1e6)
-        for thread in threads:
-            thread.join()
-        server.terminate()
-        server.wait(30)
+        try:
+            assert server.stdout is not None  # noqa: S101 - for the type checker
+            url = server.stdout.readline().split()[-1]
+            _until_ready(url)
+            outcomes, took, memory = _ask_all(url, server.pid, clients, seconds, images, right)
+            server.terminate()
+            server.wait(30)
+        finally:
+            server.kill()
+            server.wait()
     served = outcomes["right"] / seconds
     return {
         "clients": clients,
         "seconds": seconds,
-        **dict(outcomes),
+        **{name: outcomes[name] for name in ("attempts", *_OUTCOMES)},
         "per second": round(served, 1),
         "predictor alone": round(rate, 1),
         "share": round(served / rate, 3),
         "median ms": round(1000 * statistics.median(took), 1) if took else None,
         "99 % ms": round(1000 * sorted(took)[int(0.99 * len(took))], 1) if took else None,
-        "memory MB, first to last quarter": [round(statistics.mean(part), 1) for part in _quarters(memory)],
+        _MEMORY: [round(statistics.mean(part), 1) for part in _quarters(memory)],
     }
+
+
+def _ask_all(
+    url: str, server: int, clients: int, seconds: float, images: list[bytes], right: list[Any]
+) -> tuple[Counter[str], list[float], list[float]]:
+    """Let all clients ask at once; returns outcomes, seconds of the right answers, and the server's memory in MB."""
+    apart: list[Counter[str]] = [Counter() for _ in range(clients)]
+    took: list[float] = []
+    end = time.monotonic() + seconds
+    threads = [
+        threading.Thread(target=client, args=(url, images, right, end, k, own, took)) for k, own in enumerate(apart)
+    ]
+    for thread in threads:
+        thread.start()
+    memory = []
+    while time.monotonic() < end:
+        time.sleep(min(2.0, max(0.05, seconds / 20)))
+        memory.append(psutil.Process(server).memory_info().rss / 1e6)
+    for thread in threads:
+        thread.join()
+    return sum(apart, Counter()), took, memory
+
+
+def faults(figures: dict[str, Any]) -> list[str]:
+    """Return what is not as it should be, one sentence each."""
+    said = [f"{figures[name]} {name}" for name in ("lost", "wrong") if figures[name]]
+    accounted = sum(figures[name] for name in _OUTCOMES)
+    if accounted != figures["attempts"]:
+        said.append(f"{figures['attempts']} attempts, {accounted} outcomes")
+    if figures["share"] < LEAST_SHARE:
+        said.append(f"{figures['share']} of the predictor's own throughput, wanted {LEAST_SHARE}")
+    memory = figures[_MEMORY]
+    if len(memory) > 2 and memory[-1] > MOST_GROWTH * memory[1]:
+        said.append(f"memory grew from {memory[1]} to {memory[-1]} MB")
+    return said
 
 
 def _quarters(values: list[float]) -> list[list[float]]:
@@ -148,8 +185,9 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=64, help="photographs to use")
     given = parser.parse_args()
     figures = run(given.clients, given.seconds, given.bundle, photographs(given.images, given.most))
-    print(json.dumps(figures, indent=2))
-    sys.exit(1 if figures.get("lost") or figures.get("wrong") else 0)
+    found = faults(figures)
+    print(json.dumps({**figures, "faults": found}, indent=2))
+    sys.exit(1 if found else 0)
 
 
 if __name__ == "__main__":

@@ -23,4 +23,5 @@ def test_nothing_acknowledged_is_lost_to_a_kill(database: str, request: pytest.F
     assert account["faults"] == []
     assert sum(account["killed"].values()) == 4
     assert account["moves"] > 5
+    assert set(account["moves by reading"]) and min(account["moves by reading"]) > 0
     assert account["uploads"] > 0
