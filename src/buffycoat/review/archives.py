@@ -6,13 +6,16 @@ is read counts against the limits as it is read, whatever the archive says of it
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import lzma
 import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, cast
 
 from buffycoat.review.settings import ReviewSettings
 
@@ -24,7 +27,16 @@ _FAULTS = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error),
 )
 _HEAD = 512
-_PACKED = ((b"\x1f\x8b", "gz"), (b"BZh", "bz2"), (b"\xfd7zXZ\x00", "xz"))
+_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
+_ZIP_PACKINGS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_TAR_HEADERS = frozenset(
+    {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
+)
+_TAR_HEADER_BYTES = 1 << 20
+_ENTRIES_PER_FILE = 4
+_ENTRY_BYTES = 1024
+_LEAST_DIRECTORY_BYTES = 1 << 18
+_PIECE_BYTES = 1 << 16
 _ASIDE = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
 
@@ -32,77 +44,157 @@ def is_archive(stream: BinaryIO) -> bool:
     """Return whether a file is a zip or a tar, packed or not, by its first bytes; the stream is put back."""
     head = stream.read(_HEAD)
     stream.seek(0)
-    return (
-        head.startswith((b"PK\x03\x04", b"PK\x05\x06"))
-        or head[257:262] == b"ustar"
-        or any(head.startswith(mark) for mark, _ in _PACKED)
-    )
+    return head.startswith((b"PK\x03\x04", b"PK\x05\x06")) or head[257:262] == b"ustar" or head.startswith(_PACKED)
 
 
 def members(stream: BinaryIO, settings: ReviewSettings) -> Iterator[Member]:
     """Yield the files of an archive, and at its end, or where it breaks off, a fault of the whole."""
+    allowance = _Allowance(settings)
+    walk = _zipped if stream.read(2) == b"PK" else _tarred
+    stream.seek(0)
     try:
-        yield from _limited(stream, settings)
+        yield from walk(stream, allowance)
+    except _Spent as spent:
+        yield "archive", None, f"{spent}; the rest was not read"
     except _FAULTS as error:
         yield "archive", None, f"the archive is damaged ({type(error).__name__})"
 
 
-def _limited(stream: BinaryIO, settings: ReviewSettings) -> Iterator[Member]:
-    files, read = 0, 0
-    walk = _zipped(stream, settings) if stream.read(2) == b"PK" else _tarred(stream, settings)
-    stream.seek(0)
-    for name, content, fault in walk:
-        if _passed_over(name):
-            continue
-        files += 1
-        read += 0 if content is None else len(content)
-        if files > settings.most_archive_files:
-            yield "archive", None, f"more than {settings.most_archive_files} files; the rest was not read"
-            return
-        if read > settings.most_archive_bytes:
-            yield (
-                "archive",
-                None,
-                f"unpacks to more than {settings.most_archive_bytes / 1e6:.0f} MB; the rest was not read",
-            )
-            return
-        yield name, content, fault
+class _Spent(Exception):  # noqa: N818 - the end of what may be read
+    """One of the limits is reached; says which."""
 
 
-def _zipped(stream: BinaryIO, settings: ReviewSettings) -> Iterator[Member]:
-    with zipfile.ZipFile(stream) as archive:
+class _Allowance:
+    """What may still be read: every entry counts, and every byte, whether it is used or passed over."""
+
+    def __init__(self, settings: ReviewSettings) -> None:
+        self.settings = settings
+        self.most_entries = _ENTRIES_PER_FILE * settings.most_archive_files  # folders, and what is passed over
+        self._entries = self._files = self._bytes = 0
+
+    def entry(self) -> None:
+        """Count whatever stands in the archive's directory."""
+        self._entries += 1
+        if self._entries > self.most_entries:
+            raise _Spent(f"more than {self.most_entries} entries")
+
+    def file(self) -> None:
+        """Count a file that is read, or told to be unreadable."""
+        self._files += 1
+        if self._files > self.settings.most_archive_files:
+            raise _Spent(f"more than {self.settings.most_archive_files} files")
+
+    def bytes(self, n: int) -> None:
+        """Count unpacked bytes."""
+        self._bytes += n
+        if self._bytes > self.settings.most_archive_bytes:
+            raise _Spent(f"unpacks to more than {self.settings.most_archive_bytes / 1e6:.0f} MB")
+
+
+def _zipped(stream: BinaryIO, allowance: _Allowance) -> Iterator[Member]:
+    opened = _Opening(stream, max(_LEAST_DIRECTORY_BYTES, allowance.most_entries * _ENTRY_BYTES))
+    with zipfile.ZipFile(cast("IO[bytes]", opened)) as archive:
+        opened.most = None
         for member in archive.infolist():
-            if member.is_dir() or _is_link(member):
+            allowance.entry()
+            if member.is_dir() or _is_link(member) or _passed_over(member.filename):
                 continue
+            allowance.file()
             if member.flag_bits & 0x1:
                 yield member.filename, None, "encrypted"
-                continue
-            try:
-                with archive.open(member) as inside:
-                    yield _read(member.filename, inside, settings)
-            except _FAULTS as error:
-                yield member.filename, None, f"damaged in its archive ({type(error).__name__})"
+            elif member.compress_type not in _ZIP_PACKINGS:  # others may unpack a few bytes to gigabytes in one step
+                yield member.filename, None, "packed in a way that is not read here"
+            else:
+                try:
+                    with archive.open(member) as inside:
+                        yield _read(member.filename, inside, allowance)
+                except _FAULTS as error:
+                    yield member.filename, None, f"damaged in its archive ({type(error).__name__})"
 
 
-def _tarred(stream: BinaryIO, settings: ReviewSettings) -> Iterator[Member]:
-    with tarfile.open(fileobj=stream, mode="r|*") as archive:
+class _Opening(io.BufferedIOBase):
+    """A stream whose single reads are bounded while an archive is opened: its directory is read in one piece."""
+
+    def __init__(self, stream: BinaryIO, most: int) -> None:
+        self._stream, self.most = stream, cast("int | None", most)
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read; more than `most` at once is an archive with too large a directory."""
+        wanted = -1 if size is None else size
+        if self.most is None:
+            return self._stream.read(wanted)
+        content = self._stream.read(self.most + 1 if wanted < 0 else min(wanted, self.most + 1))
+        if len(content) > self.most:
+            raise _Spent("its directory is larger than that of any archive that is read here")
+        return content
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Go somewhere."""
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Return where we are."""
+        return self._stream.tell()
+
+    def seekable(self) -> bool:
+        """Return that one can go anywhere."""
+        return True
+
+
+def _tarred(stream: BinaryIO, allowance: _Allowance) -> Iterator[Member]:
+    with tarfile.open(fileobj=_unpacked(stream), mode="r|", tarinfo=_TarMember) as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # else every member is remembered
-            if member.size > settings.most_archive_bytes:  # to skip it would be to unpack it
-                yield "archive", None, "a member is larger than all may be; the rest was not read"
-                return
-            if not member.isfile():
+            allowance.entry()
+            meant = member.isfile() and not _passed_over(member.name)
+            if meant:
+                allowance.file()
+            if not meant or member.size > allowance.settings.most_image_bytes:
+                allowance.bytes(member.size)  # what is passed over is unpacked all the same
+                if meant:
+                    yield member.name, None, _larger(allowance.settings)
                 continue
             inside = archive.extractfile(member)
             if inside is not None:
-                yield _read(member.name, inside, settings)
+                yield _read(member.name, inside, allowance)
 
 
-def _read(name: str, inside: IO[bytes], settings: ReviewSettings) -> Member:
-    content = inside.read(settings.most_image_bytes + 1)
-    if len(content) > settings.most_image_bytes:
-        return name, None, f"larger than {settings.most_image_bytes / 1e6:.0f} MB"
+class _TarMember(tarfile.TarInfo):
+    """A member whose headers are bounded: tar reads long names and further headers in one piece."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _TAR_HEADERS and self.size > _TAR_HEADER_BYTES:
+            raise tarfile.ReadError("a header is too large")
+        return cast("tarfile.TarInfo", super()._proc_member(archive))  # type: ignore[misc]
+
+
+def _unpacked(stream: BinaryIO) -> IO[bytes]:
+    """Return a tar's own bytes, unpacked a bounded piece at a time."""
+    head = stream.read(6)
+    stream.seek(0)
+    if head.startswith(b"\x1f\x8b"):
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb"))
+    if head.startswith(b"BZh"):
+        return cast("IO[bytes]", bz2.BZ2File(stream))
+    return cast("IO[bytes]", lzma.LZMAFile(stream)) if head == b"\xfd7zXZ\x00" else stream
+
+
+def _read(name: str, inside: IO[bytes], allowance: _Allowance) -> Member:
+    most = allowance.settings.most_image_bytes
+    pieces: list[bytes] = []
+    left = most + 1
+    while left > 0 and (piece := inside.read(min(left, _PIECE_BYTES))):
+        allowance.bytes(len(piece))
+        pieces.append(piece)
+        left -= len(piece)
+    if left <= 0:
+        return name, None, _larger(allowance.settings)
+    content = b"".join(pieces)
     return name, content, None if content else "empty file"
+
+
+def _larger(settings: ReviewSettings) -> str:
+    return f"larger than {settings.most_image_bytes / 1e6:.0f} MB"
 
 
 def _is_link(member: zipfile.ZipInfo) -> bool:
