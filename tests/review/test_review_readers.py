@@ -181,3 +181,19 @@ def test_full_agreement_on_few_cells_is_not_certainty() -> None:
     assert found.value == 1
     assert found.interval.low is not None
     assert 0.2 < found.interval.low < 0.6
+
+
+def test_figures_after_an_amendment_are_said_not_to_be_blinded(readers: tuple[Desk, Page, Page, Page]) -> None:
+    desk, one, two, _ = readers
+    slide = drawn_slide(desk, fields=1, who=OWNER, readings_wanted=2)
+    first, second = (page.read(slide.id)["id"] for page in (one, two))
+    one.sign(first, one.see_all(first), password=PASSWORD)
+    one.post(f"/readings/{first}/amend", {"reason": "still blinded"})
+    one.sign(first, one.get(f"/readings/{first}")["reading"]["sequence"], password=PASSWORD)
+    two.sign(second, two.see_all(second), password=PASSWORD)
+    address = f"/slides/{slide.id}/agreement"
+    before = two.get(address)
+    two.post(f"/readings/{second}/amend", {"reason": "seen the other"})
+    two.sign(second, two.get(f"/readings/{second}")["reading"]["sequence"], password=PASSWORD)
+    assert (before["amended_after_unblinding"], two.get(address)["amended_after_unblinding"]) == (False, True)
+    assert "Amended after unblinding" in two.http.get(address).text

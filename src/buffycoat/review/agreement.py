@@ -10,12 +10,15 @@ import math
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from buffycoat.evaluate.intervals import LEVEL, clopper_pearson, exact_interval, interval
 from buffycoat.records.documents import Estimate
 from buffycoat.review import slides, views
 from buffycoat.review.desk import Desk
 from buffycoat.review.documents import AgreementView, CellView, Disagreement, Person
+from buffycoat.review.schema import Amendment, Signature
 
 _SAME_BOX = 0.5  # intersection over union from which two drawn boxes are one cell
 _Z = 1.959963984540054
@@ -29,6 +32,7 @@ def of_slide(desk: Desk, _who: Person, slide_id: str) -> AgreementView:
         if len(known) < 2 or not views.all_signed(2, known):
             why = "There is only one reading." if len(known) < 2 else "Not every reading is signed yet."
             return AgreementView(ready=False, why_not=why)
+        amended = _amended_after_unblinding(session, [reading.id for reading in known[:2]])
         first, second = (views.cells_of(session, slide.id, reading.id) for reading in known[:2])
     pairs, only_first, only_second = paired(first, second)
     labels = tuple(label.name for label in desk.labels if any(label.name in pair[1:] for pair in pairs))
@@ -46,8 +50,19 @@ def of_slide(desk: Desk, _who: Person, slide_id: str) -> AgreementView:
         only_first=only_first,
         only_second=only_second,
         readers=tuple(reading.reader for reading in known[:2]),
+        amended_after_unblinding=amended,
         cells=tuple(Disagreement(cell_id=cell, first=one, second=other) for cell, one, other in pairs if one != other),
     )
+
+
+def _amended_after_unblinding(session: Session, readings: list[str]) -> bool:
+    """Return whether a reading was opened again after both were signed: its reader could see the other's labels."""
+    first = (
+        select(func.min(Signature.event_id)).where(Signature.reading_id.in_(readings)).group_by(Signature.reading_id)
+    )
+    unblinded = max(session.scalars(first))
+    later = select(Amendment.event_id).where(Amendment.reading_id.in_(readings), Amendment.event_id > unblinded)
+    return session.scalar(later.limit(1)) is not None
 
 
 def paired(first: tuple[CellView, ...], second: tuple[CellView, ...]) -> tuple[list[tuple[str, str, str]], int, int]:

@@ -362,6 +362,7 @@ class AgreementView(Answer):
     only_first: int = 0
     only_second: int = 0
     readers: tuple[str, ...] = ()
+    amended_after_unblinding: bool = False
     cells: tuple[Disagreement, ...] = ()
 
 

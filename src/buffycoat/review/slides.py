@@ -117,6 +117,12 @@ def _refuse_change(session: Session, slide: Slide, after: Mapping[str, object], 
     readings = views.readings_of(session, [slide.id])[slide.id]
     if after.keys() & {"name", "note"} and any(reading.state == "signed" for reading in readings):
         raise Conflict("A signed slide is read-only; open it again by an amendment first.", title="Signed")
+    if after.get("readings_wanted") == 2 and readings:
+        raise Conflict(
+            "Reading has begun and could be seen by others: a second reading would not be blinded. "
+            "Put the photographs on a new slide with two readers.",
+            title="Reading has begun",
+        )
     if after.get("readings_wanted") == 1:
         if len(readings) > 1:
             raise Conflict("The second reading has begun already.", title="Second reading begun")
@@ -172,7 +178,7 @@ def find(
     limit: int = 50,
     offset: int = 0,
 ) -> SlideList:
-    """Find slides by words of name and note, by state, reader and day of making."""
+    """Find slides by words of name, note and readers' names, by state, reader and day of making."""
     kept = _filtered(text, reviewer, since, until)
     with desk.database.read() as session:
         states = _states(session, kept)
@@ -199,6 +205,9 @@ def _filtered(text: str, reviewer: str, since: datetime | None, until: datetime 
             or_(
                 func.lower(Slide.name).contains(word.lower(), autoescape=True),
                 func.lower(Slide.note).contains(word.lower(), autoescape=True),
+                exists().where(
+                    Reading.slide_id == Slide.id, func.lower(Reading.reader).contains(word.lower(), autoescape=True)
+                ),
             )
         )
     if reviewer:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
@@ -17,7 +18,7 @@ from buffycoat.review.images import ImageStore
 from buffycoat.review.settings import ReviewSettings
 
 _logger = logging.getLogger("buffycoat.review.worker")
-CROP_PX = 160
+CROP_PX: Final = 160
 """Side of the crops that pages ask for; cut in advance."""
 _IDLE_SECONDS = 0.25
 _TROUBLE_SECONDS = 2.0

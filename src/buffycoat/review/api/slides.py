@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Query, Request, Response, UploadFile
+from pydantic import BeforeValidator
 
 from buffycoat.review import readings, slides, uploads
 from buffycoat.review.api.parts import CellId, FieldId, SlideId, When, faults
@@ -29,6 +30,13 @@ from buffycoat.review.web_support import DeskDep, PersonDep
 from buffycoat.review.worker import CROP_PX
 
 router = APIRouter(tags=["slides"])
+CropPx = Annotated[
+    Literal[160, 320],
+    BeforeValidator(lambda given: _SIZES.get(given, given)),
+    Query(description="Side of the crop in pixels."),
+]
+"""The sizes that pages use: each is cut once and kept, so there must not be many."""
+_SIZES = {"160": 160, "320": 320}
 _FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
@@ -165,7 +173,7 @@ def cell_crop(
     desk: DeskDep,
     who: PersonDep,
     cell_id: CellId,
-    px: Annotated[int, Query(ge=32, le=1024)] = CROP_PX,
+    px: CropPx = CROP_PX,
 ) -> Response:
     """Return the square round a cell, as JPEG."""
     digest, box = _where(desk, who, cell_id)
