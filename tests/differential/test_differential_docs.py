@@ -35,3 +35,12 @@ def test_the_command_takes_every_option_of_the_document() -> None:
     used |= set(re.findall(r"`(--[a-z0-9-]+)", TEXT)) - {"--out"}
     assert used
     assert used <= known
+    long = {name for name in known if name.startswith("--")} - {"--help"}
+    assert sorted(name for name in long if name not in TEXT) == []
+
+
+def test_fhir_is_checked_with_the_version_the_document_names() -> None:
+    from fhir.resources import R4B
+
+    assert R4B.__fhir_version__ == "4.3.0"
+    assert "R4B (4.3)" in TEXT

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from buffycoat.differential import count
 from buffycoat.differential.hl7 import escaped, hl7_text
 from buffycoat.differential.identity import accession_of
-from buffycoat.records.differential import Differential
+from buffycoat.records.differential import Differential, ReferenceRange, ReferenceRanges
 from buffycoat.taxonomy import CELL_TYPES
 from tests.differential.differential_cases import NASTY, SIGNER, WHEN, full, plain
 
@@ -78,6 +78,25 @@ def test_absolute_counts_ranges_and_flags() -> None:
     assert float(eosinophils.obx_5.to_er7()) == pytest.approx(0.31)
     assert (eosinophils.obx_7.to_er7(), eosinophils.obx_8.to_er7()) == ("0-0.5", "N")
     assert eosinophils.obx_6.obx_6_1.to_er7() == "10*9/L"
+
+
+def _doubtful() -> Differential:
+    """Return a count with eosinophils perhaps high (limits reach into the range) and neutrophils surely low."""
+    ours = [
+        ReferenceRange(type="eosinophil", unit="%", high=4.5),
+        ReferenceRange(type="neutrophil", unit="%", low=70, high=80),
+    ]
+    return plain(ranges=ReferenceRanges(name="ours", source="here", population="all", ranges=tuple(ours)))
+
+
+def test_a_flag_that_counting_error_may_have_made_says_perhaps() -> None:
+    message = parsed(_doubtful())
+    message.validate()
+    notes: dict[str, list[str]] = {}
+    for group in message.oru_r01_patient_result.oru_r01_order_observation.oru_r01_observation:
+        notes[group.obx.obx_8.to_er7()] = [note.nte_3.to_er7() for note in group.nte]
+    assert notes["H"] == ["Perhaps high: the limits reach into the reference range."]
+    assert notes["L"] == []
 
 
 @pytest.mark.parametrize(("status", "code"), [("preliminary", "P"), ("final", "F"), ("amended", "C")])

@@ -12,10 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from buffycoat.cli.main import app
+from buffycoat.differential.against import Other
+from buffycoat.differential.count import count
 from buffycoat.differential.from_slides import differential_of
-from buffycoat.differential.slides import folder_of, slide_name, slides_of
+from buffycoat.differential.gallery import GalleryCell
+from buffycoat.differential.slides import Slide, folder_of, slide_name, slides_of
 from buffycoat.differential.write import read
-from buffycoat.errors import UsageError
+from buffycoat.errors import DataError, UsageError
 from buffycoat.predict.predictor import Predictor
 from buffycoat.predict.sources import walk
 from buffycoat.synth.smear import draw_field
@@ -219,3 +222,80 @@ def test_the_example_of_ranges_can_be_had_and_used(bundle: Path, folder: Path, t
     assert code == 0
     assert "Ours" in text
     assert "EXAMPLE" not in text
+
+
+def _cells(path: Path, rows: list[tuple[str, int, str]], head: str = "image,cell,class") -> Path:
+    path.write_text("\n".join([head, *(f"{image},{cell},{label}" for image, cell, label in rows)]), encoding="utf-8")
+    return path
+
+
+def test_one_count_is_not_compared_with_several_slides(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("type,count\nneutrophil,3\n")
+    with pytest.raises(UsageError, match="does not say of which of the 2 slides"):
+        run(folder, "-b", bundle, "--against", tmp_path / "r.csv")
+    assert run(folder / "A", "-b", bundle, "--against", tmp_path / "r.csv")[0] == 0
+
+
+def test_a_document_of_another_slide_is_used_for_one_slide_with_a_warning(
+    bundle: Path, folder: Path, tmp_path: Path
+) -> None:
+    assert run(folder / "A", "-b", bundle, "-o", tmp_path / "a.json", "-q")[0] == 0
+    code, _, err = run(folder / "B", "-b", bundle, "--against", tmp_path / "a.json")
+    assert code == 0
+    assert "counts the slide 'A', not 'B'" in err
+    with pytest.raises(UsageError, match="no count of the slide 'B'"):
+        run(folder, "-b", bundle, "--against", tmp_path / "a.json")
+
+
+def test_labels_survive_blanks_in_the_header_and_bad_text_is_said(bundle: Path, folder: Path, tmp_path: Path) -> None:
+    table = _cells(tmp_path / "t.csv", [("A/1.png", 1, "monocyte")], " image , cell, class ")
+    assert run(folder / "A", "-b", bundle, "--against", table, "-o", tmp_path / "a.json", "-q")[0] == 0
+    comparison = read(tmp_path / "a.json")[0].comparison
+    assert comparison is not None
+    assert (comparison.compared, comparison.agreed) == (1, 0)
+    table.write_bytes(b"image,cell,class\n" + b"A/1.png,1,monocyte\n" * 1 + b"caf\xe9.png,1,monocyte\n")
+    with pytest.raises(DataError, match="cannot be read"):
+        run(folder / "A", "-b", bundle, "--against", table)
+
+
+def test_photographs_of_one_name_are_told_apart_by_their_path(tmp_path: Path) -> None:
+    slide = Slide("S")
+    for place, image in enumerate(["x/1/a.jpg", "y/1/a.jpg"]):
+        slide.cells.append(GalleryCell(label=["neutrophil", "monocyte"][place], picture=None, field=image, number=1))
+    made = count([cell.label for cell in slide.cells], slide="S")
+    sure = [("x/1/a.jpg", 1, "neutrophil"), ("y/1/a.jpg", 1, "lymphocyte")]
+    found = Other(_cells(tmp_path / "t.csv", sure)).compared(made, slide)
+    assert (found.compared, found.agreed) == (2, 1)
+    rooted = [(f"/data/{image}", cell, label) for image, cell, label in sure]
+    assert Other(_cells(tmp_path / "t.csv", rooted)).compared(made, slide).agreed == 1
+    for rows in ([("a.jpg", 1, "monocyte")], [("1/a.jpg", 1, "monocyte"), ("z/1/a.jpg", 1, "monocyte")]):
+        with pytest.raises(UsageError, match="may be that of"):
+            Other(_cells(tmp_path / "t.csv", rows)).compared(made, slide)
+
+
+def test_two_persons_totals_are_compared(tmp_path: Path) -> None:
+    (tmp_path / "r1.csv").write_text("type,count\nneutrophil,120\nlymphocyte,80\n")
+    (tmp_path / "r2.csv").write_text("type,count\nneutrophil,80\nlymphocyte,120\n")
+    code, text, _ = run(tmp_path / "r1.csv", "--against", tmp_path / "r2.csv", "--json", "--wbc", 5)
+    assert code == 0
+    (made,) = json.loads(text)["slides"]
+    assert made["slide"] == "r1"
+    assert made["counted_by"] == {"kind": "person", "name": "the count in r1.csv"}
+    assert made["comparison"]["first_denominator"] == made["comparison"]["second_denominator"] == 200
+    assert any(row["differs"] for row in made["comparison"]["types"])
+    with pytest.raises(UsageError, match="not both"):
+        run(tmp_path / "r1.csv", tmp_path)
+    with pytest.raises(UsageError, match="--wbc belongs to one slide"):
+        run(tmp_path / "r1.csv", tmp_path / "r2.csv", "--wbc", 5)
+
+
+@pytest.mark.parametrize(("command", "said"), [("differential", "begins anew"), ("predict", "--resume")])
+def test_ctrl_c_says_what_is_true_of_the_command(command: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Predictor, "load", interrupted)
+    done = CliRunner().invoke(app, [command, "a.jpg"])
+    assert done.exit_code == 130
+    assert said in done.stderr
+    assert "same command goes on" not in done.stderr

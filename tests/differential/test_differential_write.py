@@ -14,6 +14,7 @@ from buffycoat.differential import count
 from buffycoat.differential.csv_file import COLUMNS, csv_text, read_counts
 from buffycoat.differential.write import FORMATS, format_of, read, text_of, write
 from buffycoat.errors import DataError, UsageError
+from buffycoat.records.differential import ReferenceRange, ReferenceRanges
 from tests.differential.differential_cases import NASTY, full, plain
 
 
@@ -80,6 +81,18 @@ def test_csv_has_a_row_for_each_slide_and_type() -> None:
     assert (rows[5]["count"], rows[6]["count"]) == ("4", "3")
     assert rows[7]["slide"] == NASTY
     assert pl.read_csv(csv_text([plain()]).encode()).height == 7
+
+
+def test_csv_says_perhaps_and_carries_the_cautions() -> None:
+    ranges = ReferenceRange(type="eosinophil", unit="%", high=4.5), ReferenceRange(type="neutrophil", unit="%", low=70)
+    made = plain(ranges=ReferenceRanges(name="ours", source="here", population="all", ranges=ranges))
+    rows = {row["type"]: row for row in csv.DictReader(io.StringIO(csv_text([made])))}
+    assert [rows[name]["flag_percent"] for name in ("neutrophil", "eosinophil", "monocyte")] == [
+        *("low", "perhaps high", ""),
+    ]
+    assert made.warnings
+    assert {row["cautions"] for row in rows.values()} == {" ".join(made.warnings)}
+    assert {row["notice"] for row in rows.values()} == {made.notice}
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@x"])

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, get_args
 from buffycoat.cli.console import counting, remarks, results
 from buffycoat.differential import write
 from buffycoat.differential.against import Other, with_comparison
+from buffycoat.differential.count import count
+from buffycoat.differential.csv_file import read_counts
 from buffycoat.differential.from_slides import differential_of
 from buffycoat.differential.hl7 import Processing
 from buffycoat.differential.ranges import read_ranges
@@ -18,6 +20,7 @@ from buffycoat.differential.slides import Slide, read_slides
 from buffycoat.errors import UsageError
 from buffycoat.predict.predictor import Predictor
 from buffycoat.predict.sources import check, walk
+from buffycoat.records.differential import Counter
 
 if TYPE_CHECKING:
     from buffycoat.differential.gallery import GalleryCell
@@ -56,14 +59,23 @@ def run_differential(options: Options) -> int:
     other = None if options.against is None else Other(options.against, options.against_name)
     gallery: dict[str, Sequence[GalleryCell]] = {}
     unread = 0
-    if all(name.lower().endswith(".json") for name in options.fields):
-        counts = _read(options, other)
+    if all(map(_is_count, options.fields)):
+        counts = _read(options)
+        if other is not None:
+            counts = [with_comparison(made, other.compared(made, slides=len(counts))) for made in counts]
     else:
         pictures = "html" in {*formats, printed}
         slides, predictor = _look(options, pictures=pictures)
-        counts = [_count(slide, predictor, options, other) for slide in slides]
+        counts = [_count(slide, predictor, options) for slide in slides]
+        if other is not None:
+            counts = [
+                with_comparison(made, other.compared(made, slide, slides=len(slides)))
+                for made, slide in zip(counts, slides, strict=True)
+            ]
         gallery = {slide.name: slide.cells for slide in slides} if pictures else {}
         unread = sum(slide.unread for slide in slides)
+    if other is not None and other.warning is not None:
+        remarks().print(other.warning, style="bold yellow", markup=False, soft_wrap=True)
     processing: Processing = options.processing  # type: ignore[assignment]
     for path, name in zip(options.out, formats, strict=True):
         write.write(counts, path, name, gallery=gallery, processing=processing)
@@ -93,9 +105,13 @@ def _check(options: Options) -> None:
         raise UsageError(f"--hl7-processing is T, D or P, not {options.processing!r}.")
     if "-" in options.fields and sys.stdin.isatty():
         raise UsageError("- reads a list of names from standard input, and nothing is piped into it.")
-    counts = [name.lower().endswith(".json") for name in options.fields]
+    counts = [_is_count(name) for name in options.fields]
     if any(counts) and not all(counts):
-        raise UsageError("Give photographs, or counts written before (.json), not both.")
+        raise UsageError("Give photographs, or counts (.json, or .csv with type,count), not both.")
+
+
+def _is_count(name: str) -> bool:
+    return name.lower().endswith((".json", ".csv"))
 
 
 def _look(options: Options, *, pictures: bool) -> tuple[list[Slide], Predictor]:
@@ -130,8 +146,8 @@ def _of_one_slide(options: Options) -> str:
     return " and ".join(name for name, value in given.items() if value is not None)
 
 
-def _count(slide: Slide, predictor: Predictor, options: Options, other: Other | None) -> Differential:
-    made = differential_of(
+def _count(slide: Slide, predictor: Predictor, options: Options) -> Differential:
+    return differential_of(
         slide,
         predictor.card,
         views=options.views,
@@ -141,24 +157,39 @@ def _count(slide: Slide, predictor: Predictor, options: Options, other: Other | 
         subject=options.subject,
         level=options.level,
     )
-    return made if other is None else with_comparison(made, other.compared(made, slide))
 
 
-def _read(options: Options, other: Other | None) -> list[Differential]:
-    """Read counts written before: to compare them, or to write them in another format."""
-    refused = {
-        "--wbc": options.wbc,
-        "--ranges": options.ranges,
-        "--specimen": options.specimen,
-        "--subject": options.subject,
-        "--slide": options.slide,
-        "--bundle": options.bundle,
+def _read(options: Options) -> list[Differential]:
+    """Read counts made before: to compare them, or to write them in another format."""
+    if options.bundle is not None:
+        raise UsageError(f"--bundle is for photographs; {options.fields[0]} is a count already.")
+    documents = [name for name in options.fields if name.lower().endswith(".json")]
+    totals = [name for name in options.fields if not name.lower().endswith(".json")]
+    made_anew = {
+        **{"--wbc": options.wbc, "--ranges": options.ranges, "--specimen": options.specimen},
+        **{"--subject": options.subject, "--slide": options.slide},
     }
-    for name, value in refused.items():
-        if value is not None:
-            raise UsageError(f"{name} changes a count when it is made; {options.fields[0]} is one already.")
-    counts = [made for path in options.fields for made in write.read(Path(path))]
-    return counts if other is None else [with_comparison(made, other.compared(made)) for made in counts]
+    for name, value in made_anew.items():
+        if value is not None and documents:
+            raise UsageError(f"{name} changes a count when it is made; {documents[0]} is one already.")
+        if value is not None and len(totals) > 1 and name != "--ranges":
+            raise UsageError(f"{name} belongs to one slide, and {len(totals)} counts were given.")
+    counts = [made for name in documents for made in write.read(Path(name))]
+    return counts + [_totals(Path(name), options) for name in totals]
+
+
+def _totals(path: Path, options: Options) -> Differential:
+    """Return a person's totals as a count, called by the file's name."""
+    return count(
+        read_counts(path),
+        slide=options.slide or path.stem,
+        counted_by=Counter(kind="person", name=f"the count in {path.name}"),
+        wbc=options.wbc,
+        ranges=None if options.ranges is None else read_ranges(options.ranges),
+        specimen=options.specimen,
+        subject=options.subject,
+        level=options.level,
+    )
 
 
 def _show(counts: Sequence[Differential]) -> None:

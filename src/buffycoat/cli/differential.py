@@ -18,8 +18,8 @@ def differential(
         list[str] | None,
         typer.Argument(
             metavar="FIELDS…",
-            help="Photographs, folders (each folder of photographs is a slide), archives, - for a list; or counts "
-            "written before (.json).",
+            help="Photographs, folders (each folder of photographs is a slide), archives, - for a list; or counts: "
+            ".json written before, .csv with type,count.",
             show_default=False,
         ),
     ] = None,

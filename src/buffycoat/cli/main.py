@@ -22,6 +22,15 @@ COMMANDS: tuple[str, ...] = (
 """The modules of :mod:`buffycoat.cli` that add a command, in the order in which help lists them."""
 
 
+_STOPPED = {
+    "study": "What was finished is kept; the same command goes on from there.",
+    "data": "Files that were fetched whole are kept.",
+    "predict": "Finished parts of --out are kept; --resume goes on from there.",
+    "differential": "Outputs are written when every slide is counted; the same command begins anew.",
+}
+"""What Ctrl-C leaves behind, by command; of the others there is nothing to say."""
+
+
 class _Commands(TyperGroup):
     """The commands; Ctrl-C in any of them ends in words."""
 
@@ -31,7 +40,8 @@ class _Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt:  # before Typer, which would only say "Aborted."
             if os.environ.get("RANK", "0") == "0":
-                remarks().print("Stopped. What was finished is kept; the same command goes on from there.")
+                said = _STOPPED.get(ctx.invoked_subcommand or "", "")
+                remarks().print(f"Stopped.{said and ' '}{said}", soft_wrap=True)
             raise typer.Exit(130) from None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 Labels = dict[tuple[str, int], str | None]
 """By photograph and cell number: a label."""
 
+Parts = tuple[str, ...]
+"""A photograph's path, folder by folder."""
+
 _MOST_BYTES = 256 << 20
 
 
@@ -34,6 +37,13 @@ class Other:
     name
         What to call who made it; the document's own name for it, or "the other count", if not given.
 
+    Attributes
+    ----------
+    unnamed
+        Whether it is one count that does not say of which slide.
+    warning
+        Set where a count was compared with one that carries another slide's name.
+
     Raises
     ------
     DataError
@@ -43,51 +53,79 @@ class Other:
     def __init__(self, path: Path, name: str | None = None) -> None:
         self.path, self.name = path, name
         self.counts: tuple[Differential, ...] = ()
+        self.unnamed = False
+        self.warning: str | None = None
         self.labels: Labels | None = None
         if path.suffix.lower() == ".json":
             self.counts = write.read(path)
         elif _has_cells(path):
             self.labels = read_cells(path)
         else:
+            self.unnamed = True
             who = Counter(kind="person", name=name or "the other count")
             self.counts = (count(read_counts(path), slide=path.stem, counted_by=who),)
 
-    def compared(self, made: Differential, slide: Slide | None = None) -> CountComparison:
+    def compared(self, made: Differential, slide: Slide | None = None, *, slides: int = 1) -> CountComparison:
         """Return a count compared with this one.
+
+        Parameters
+        ----------
+        made
+            The count.
+        slide
+            Its cells, where they are known.
+        slides
+            How many slides are compared with this file.
 
         Raises
         ------
         UsageError
-            The file holds several slides and none of this name, or labels of cells this count does not know.
+            The file does not say which of several slides it counted, holds none of this name, or labels no cell of
+            this count or one of them twice.
         """
         if self.labels is not None:
             if slide is None:
                 raise UsageError(f"{self.path} labels cells; a count read from a file knows only numbers.")
             return self._same_cells(made, slide, self.labels)
-        other = self._of(made.slide)
+        other = self._of(made.slide, slides)
         return compare(made, other, names=(made.counted_by.name, self.name or other.counted_by.name))
 
-    def _of(self, slide: str) -> Differential:
-        if len(self.counts) == 1:
+    def _of(self, slide: str, slides: int) -> Differential:
+        if self.unnamed and slides > 1:
+            raise UsageError(
+                f"{self.path} is one count and does not say of which of the {slides} slides.",
+                hint="Compare one slide at a time, or join the folders of one slide with --slide NAME.",
+            )
+        if self.unnamed:
             return self.counts[0]
         for one in self.counts:
             if one.slide == slide:
                 return one
+        if len(self.counts) == slides == 1:
+            self.warning = f"{self.path} counts the slide {self.counts[0].slide!r}, not {slide!r}."
+            return self.counts[0]
         held = ", ".join(one.slide for one in self.counts[:8]) or "none"
         raise UsageError(f"{self.path} holds no count of the slide {slide!r}.", hint=f"It holds: {held}.")
 
     def _same_cells(self, made: Differential, slide: Slide, labels: Labels) -> CountComparison:
         ours: dict[Hashable, str | None] = {}
         theirs: dict[Hashable, str | None] = {}
-        by_name: dict[tuple[str, int], list[tuple[tuple[str, ...], str | None]]] = {}
-        for (image, number), label in labels.items():
-            by_name.setdefault((_parts(image)[-1], number), []).append((_parts(image), label))
+        by_name: dict[tuple[str, int], list[Parts]] = {}
+        given = {(_parts(image), number): label for (image, number), label in labels.items()}
+        for parts, number in given:
+            by_name.setdefault((parts[-1], number), []).append(parts)
+        taken: dict[tuple[Parts, int], str] = {}
         for cell in slide.cells:
             key, parts = (cell.field, cell.number), _parts(cell.field)
             ours[key] = cell.label
-            for given, label in by_name.get((parts[-1], cell.number), ()):
-                if len(given) == 1 or given[-2:] == parts[-2:]:
-                    theirs[key] = label
+            found = _closest(parts, by_name.get((parts[-1], cell.number), ()))
+            if len(found) > 1:
+                raise self._ambiguous(cell.field, cell.number, "/".join(found[0]), "/".join(found[1]))
+            for one in found:
+                if (one, cell.number) in taken:
+                    raise self._ambiguous("/".join(one), cell.number, taken[(one, cell.number)], cell.field)
+                taken[(one, cell.number)] = cell.field
+                theirs[key] = given[(one, cell.number)]
         if not theirs and ours:
             raise UsageError(
                 f"{self.path} labels none of the cells of the slide {made.slide!r}.",
@@ -95,11 +133,31 @@ class Other:
             )
         return compare_cells(ours, theirs, names=(made.counted_by.name, self.name or "the other reader"))
 
+    def _ambiguous(self, image: str, cell: int, first: str, second: str) -> UsageError:
+        return UsageError(
+            f"{self.path}: cell {cell} of {image!r} may be that of {first!r} or of {second!r}.",
+            hint="Write the photographs' folders into the column image.",
+        )
 
-def _parts(image: str) -> tuple[str, ...]:
+
+def _parts(image: str) -> Parts:
     return tuple(part for part in image.replace("\\", "/").replace("!/", "/").split("/") if part not in {"", "."}) or (
         "",
     )
+
+
+def _closest(parts: Parts, candidates: Iterable[Parts]) -> list[Parts]:
+    """Return the candidates that share most of a path's end: folder and name, or the name where no more is given."""
+    shared: dict[Parts, int] = {}
+    for one in candidates:
+        same = 0
+        for a, b in zip(reversed(one), reversed(parts), strict=False):
+            if a != b:
+                break
+            same += 1
+        if same >= 2 or one == parts or len(one) == 1:
+            shared[one] = same
+    return [one for one, same in shared.items() if same == max(shared.values())]
 
 
 def read_cells(path: Path) -> Labels:
@@ -108,21 +166,25 @@ def read_cells(path: Path) -> Labels:
     Raises
     ------
     DataError
-        A row has no whole cell number, or a cell stands twice.
+        The file cannot be read as CSV in UTF-8, a row has no whole cell number, or a cell stands twice.
     """
     found: Labels = {}
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = csv.DictReader(stream)
-        for row in rows:
-            number = (row.get("cell") or "").strip()
-            if not number:
-                continue  # a photograph without a cell
-            if not (number.isascii() and number.isdigit()):
-                raise DataError(f"{path}, row {rows.line_num}: expected a cell's number, found {number!r}.")
-            key = (row.get("image") or "", int(number))
-            if key in found:
-                raise DataError(f"{path}, row {rows.line_num}: cell {number} of {key[0]!r} stands twice.")
-            found[key] = row.get("class")
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = csv.DictReader(stream)
+            rows.fieldnames = [name.strip() for name in rows.fieldnames or ()]
+            for row in rows:
+                number = (row.get("cell") or "").strip()
+                if not number:
+                    continue  # a photograph without a cell
+                if not (number.isascii() and number.isdigit()):
+                    raise DataError(f"{path}, row {rows.line_num}: expected a cell's number, found {number!r}.")
+                key = (row.get("image") or "", int(number))
+                if key in found:
+                    raise DataError(f"{path}, row {rows.line_num}: cell {number} of {key[0]!r} stands twice.")
+                found[key] = row.get("class")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read: {error}.", hint="It must be CSV in UTF-8.") from error
     return found
 
 
@@ -133,7 +195,7 @@ def _has_cells(path: Path) -> bool:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             header = next(csv.reader(stream), [])
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
+        raise DataError(f"{path} cannot be read: {error}.", hint="It must be CSV in UTF-8.") from error
     return {"image", "cell", "class"} <= {name.strip() for name in header}
 
 

@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from buffycoat.differential.count import label_of
+from buffycoat.differential.words import flag_text
 from buffycoat.errors import DataError
 from buffycoat.records.differential import ARTEFACT, UNIDENTIFIED, Differential, TypeCount
 
 COLUMNS = (
     *("slide", "specimen", "subject", "status", "signer", "signed_at", "counted_by", "type", "count", "denominator"),
     *("percent", "percent_low", "percent_high", "level", "absolute_10e9_per_l", "absolute_low", "absolute_high"),
-    *("flag_percent", "flag_absolute", "assessed", "notice"),
+    *("flag_percent", "flag_absolute", "assessed", "cautions", "notice"),
 )
-"""The columns, in order. Figures have full precision; limits and flags are empty where there are none."""
+"""The columns, in order. Figures have full precision; limits and flags are empty where there are none; cautions are the
+slide's, the same in each of its rows."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MOST_BYTES = 1 << 20
@@ -38,9 +40,10 @@ def csv_text(counts: Sequence[Differential]) -> str:
             signer.signed_at.isoformat() if signer else "",
             _safe(made.counted_by.name),
         )
-        writer.writerows([*head, *_figures(row, made), made.notice] for row in made.types)
+        tail = (_safe(" ".join(made.warnings)), made.notice)
+        writer.writerows([*head, *_figures(row, made), *tail] for row in made.types)
         for name, n in ((UNIDENTIFIED, made.unidentified), (ARTEFACT, made.artefacts)):
-            writer.writerow([*head, name, n, "", "", "", "", "", "", "", "", "", "", "", made.notice])
+            writer.writerow([*head, name, n, *[""] * 11, *tail])
     return stream.getvalue()
 
 
@@ -79,7 +82,7 @@ def read_counts(path: Path) -> dict[str, int]:
 
 
 def _figures(row: TypeCount, made: Differential) -> list[str | int]:
-    flags = {flag.unit: flag.level for flag in row.flags}
+    flags = {flag.unit: flag_text(flag) or flag.level for flag in row.flags}
     numbers: list[float | None] = [row.percent.value, row.percent.interval.low, row.percent.interval.high]
     absolute = row.absolute
     rest = [None] * 3 if absolute is None else [absolute.value, absolute.interval.low, absolute.interval.high]

@@ -89,14 +89,21 @@ def _message(made: Differential, processing: Processing) -> str:
         notes.append(f"Reference ranges: {made.ranges.name}; {made.ranges.population}; {made.ranges.source}.")
     notes += made.comparison.sentences if made.comparison is not None else ()
     parts += [_segment("NTE", str(k), "L", escaped(note)) for k, note in enumerate(notes, 1)]
-    parts += [_segment("OBX", str(k), *fields) for k, fields in enumerate(_observations(made), 1)]
+    for place, (fields, flag) in enumerate(_observations(made), 1):
+        parts.append(_segment("OBX", str(place), *fields))
+        if flag is not None and flag.level != "within" and not flag.beyond_counting_error:
+            said = f"{words.flag_text(flag).capitalize()}: the limits reach into the reference range."
+            parts.append(_segment("NTE", "1", "L", escaped(said)))  # OBX-8 has no word for it
     if made.specimen is not None:
         parts.append(_segment("SPM", "1", f"{escaped(made.specimen)}", "", "BLD^Blood^HL70487"))
     return "".join(parts)
 
 
-def _observations(made: Differential) -> Iterable[list[str]]:
-    """Yield the fields of each OBX, from OBX-2 on."""
+Observed = tuple[list[str], Flag | None]
+"""The fields of an OBX, from OBX-2 on, and the flag it carries."""
+
+
+def _observations(made: Differential) -> Iterable[Observed]:
     if made.wbc is not None:
         yield _obx(made, "NM", _code(*codes.LEUKOCYTES), "", f"{made.wbc:g}", "10*9/L^10*9/L^UCUM")
     for place, row in enumerate(made.types, 1):
@@ -109,7 +116,7 @@ def _observations(made: Differential) -> Iterable[list[str]]:
         yield _obx(made, "NM", _code(name, title, LOCAL), "", str(n), "{cells}^cells^UCUM")
 
 
-def _type(made: Differential, row: TypeCount, sub: str) -> Iterable[list[str]]:
+def _type(made: Differential, row: TypeCount, sub: str) -> Iterable[Observed]:
     known = cell_type(row.name)
     local = "".join(c if c.isascii() and c.isalnum() else "-" for c in row.name.upper())
     title = f"{row.name.capitalize()}s/100 leukocytes in Blood"
@@ -145,11 +152,12 @@ def _obx(
     *,
     flag: Flag | None = None,
     status: str | None = None,
-) -> list[str]:
+) -> Observed:
     between = "" if flag is None else _range(flag)
     abnormal = "" if flag is None else _FLAGS[flag.level]
     observed = _time(made.created)
-    return [kind, code, sub, value, unit, between, abnormal, "", "", status or _STATUS[made.status], "", "", observed]
+    state = status or _STATUS[made.status]
+    return [kind, code, sub, value, unit, between, abnormal, "", "", state, "", "", observed], flag
 
 
 def _range(flag: Flag) -> str:
