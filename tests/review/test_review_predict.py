@@ -8,15 +8,18 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
 
+from buffycoat.imaging.decode import read_image
 from buffycoat.review.desk import Desk
 from buffycoat.review.faults import Busy
 from buffycoat.review.gate import Gate
+from buffycoat.review.schema import Field
 from tests.bundles import tiny_bundle
-from tests.review.clients import app_of
-from tests.review.desks import FakeClassifier, make_desk, photograph, serving
+from tests.review.clients import Page, app_of
+from tests.review.desks import FakeClassifier, drawn_slide, make_desk, photograph, serving
 
 
 def test_a_photograph_is_answered_and_not_kept(desk: Desk) -> None:
@@ -49,6 +52,25 @@ def test_a_bundle_answers_through_the_desk(tmp_path: Path) -> None:
     expected = Predictor.load(bundle).predict(photograph(1))[0]
     assert [cell["probabilities"] for cell in found["cells"]] == [cell.probabilities for cell in expected.cells]
     assert found["bundle"].startswith("tiny ")
+    desk.close()
+
+
+def test_a_cell_is_shown_under_the_map_of_its_bundle(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", classifier=None, bundle=tiny_bundle(tmp_path / "bundle"))
+    slide = drawn_slide(desk, fields=1)
+    page = Page(desk)
+    first, second = page.get(f"/slides/{slide.id}/cells")[:2]
+    shown = {}
+    for cell in (first, second):
+        answer = page.http.get(f"/api/v1/cells/{cell['id']}/explanation")
+        assert answer.headers["content-type"] == "image/png"
+        with desk.database.read() as session:
+            rgb = desk.images.pixels(session.query(Field).one().image)
+        expected = desk.classifier.explain(rgb, tuple(cell["box"]))
+        assert expected is not None
+        np.testing.assert_array_equal(read_image(answer.content), expected)
+        shown[cell["id"]] = answer.content
+    assert shown[first["id"]] != shown[second["id"]]
     desk.close()
 
 

@@ -160,7 +160,9 @@ def test_entries_that_are_no_files_have_a_limit_too(tmp_path: Path, make: Callab
 def test_a_huge_directory_is_refused_before_it_is_read(tmp_path: Path) -> None:
     names = {f"{k:06d}{'x' * 200}/": b"" for k in range(3000)}
     found = _members(_zip(names), _limits(tmp_path))
-    assert found == [("archive", "its directory is larger than that of any archive that is read here; the rest was not read")]
+    assert found == [
+        ("archive", "its directory is larger than that of any archive that is read here; the rest was not read")
+    ]
 
 
 def test_a_zip_packed_so_that_a_few_bytes_unpack_to_gigabytes_is_not_unpacked(tmp_path: Path) -> None:
