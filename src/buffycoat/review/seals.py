@@ -1,7 +1,7 @@
 """Seals outside the database: number and hash of the log's line at every signature.
 
 A hash chain alone cannot tell that its end was cut off. These lines can, and so can the seal that stands in full on
-every signed report, where a copy of it is kept elsewhere.
+the page of every signed report, where a copy of it is kept elsewhere.
 """
 
 from __future__ import annotations
