@@ -59,9 +59,15 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 def _spool_in(folder: Path) -> None:
-    """Let uploads under way lie on the desk's own disk: the system's folder for such things may be small memory."""
+    """Let uploads under way lie on the desk's own disk: the system's folder for such things may be small memory.
+
+    What a killed desk left there is removed.
+    """
     try:
         folder.mkdir(exist_ok=True, mode=0o700)
+        for left in folder.iterdir():  # by a desk that was killed while photographs came in
+            if left.is_file():
+                left.unlink(missing_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error
     tempfile.tempdir = str(folder)
