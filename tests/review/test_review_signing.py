@@ -99,3 +99,20 @@ def test_a_line_that_was_cut_short_does_not_spoil_the_next(tmp_path: Path) -> No
     (tmp_path / SEALS).write_text(f"1 {'a' * 64}\n2 {'b' * 10}", encoding="ascii")
     note_seal(tmp_path, 3, "c" * 64)
     assert noted_seals(tmp_path) == [(1, "a" * 64), (3, "c" * 64)]
+
+
+def test_the_report_page_bears_the_whole_seal_and_says_when_it_was_amended(page: Page, desk: Desk) -> None:
+    slide = drawn_slide(desk, fields=1).id
+    reading = page.read(slide)["id"]
+    signed = page.sign(reading, page.see_all(reading))
+
+    def stamp() -> str:
+        shown = page.http.get(f"/slides/{slide}/report").text
+        assert f'<code class="seal">{signed["signatures"][-1]["event_hash"]}</code>' in shown
+        return shown.partition('<p class="stamp')[2].partition(">")[2].partition("<")[0]
+
+    assert stamp() == "final"
+    page.post(f"/readings/{reading}/amend", {"reason": "one cell was named wrongly"})
+    signed = page.sign(reading, page.get(f"/readings/{reading}")["reading"]["sequence"])
+    assert stamp() == "amended"
+    assert '<span class="status">amended</span>' in page.http.get(f"/slides/{slide}").text
