@@ -7,8 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+import typer.main
 from PIL import Image
 
+from buffycoat.cli.main import app
 from buffycoat.errors import BuffycoatError
 from buffycoat.predict.formats import format_of
 from buffycoat.predict.rows import columns
@@ -41,3 +43,10 @@ def test_every_column_and_ending_is_described() -> None:
         assert format_of(Path(f"o{ending}"), ()).ending
     with pytest.raises(BuffycoatError):
         format_of(Path("o.doc"), ())
+
+
+def test_every_option_is_described() -> None:
+    text = DOCUMENT + (Path(__file__).resolve().parents[2] / "docs" / "cluster.md").read_text(encoding="utf-8")
+    command = typer.main.get_command(app).commands["predict"]  # type: ignore[attr-defined]
+    known = {name for parameter in command.params for name in parameter.opts if name.startswith("--")}
+    assert sorted(name for name in known if name not in text) == []
