@@ -79,8 +79,11 @@ class RayEngine:
                 logging_level="ERROR",
                 ignore_reinit_error=True,
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            raise UsageError(f"No Ray cluster answers at {address}: {error}") from error
+        except Exception as error:
+            words = " ".join(str(error).split())[:300]
+            if address is None:
+                raise UsageError(f"Ray did not start on this machine: {words}") from error
+            raise UsageError(f"No Ray cluster answers at {address}: {words}") from error
         self._workers = workers or max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         context = self._ray.data.DataContext.get_current()
         context.enable_progress_bars = False
