@@ -62,7 +62,15 @@ def signed(desktop: Desktop, name: str) -> str:
     return desktop.page.url.rstrip("/").split("/")[-1]
 
 
-def test_with_the_keyboard_alone(desk: Desk, desktop: Desktop, photographs: list[Path]) -> None:
+def test_with_the_keyboard_alone(browser: Browser, any_desk: Desk, photographs: list[Path]) -> None:
+    with served(any_desk) as address:
+        desktop = Desktop(browser, address)
+        by_keyboard(any_desk, desktop, photographs)
+        desktop.close()
+
+
+def by_keyboard(desk: Desk, desktop: Desktop, photographs: list[Path]) -> None:
+    """Go from an empty folder to a signed slide without the mouse."""
     desktop.open("/")
     with desktop.page.expect_file_chooser() as chooser:  # takes a moment before it listens: first, then
         desktop.tab_to("Choose files")
@@ -210,8 +218,40 @@ def click_large(desktop: Desktop) -> None:
     page.get_by_role("button", name="Close", exact=True).click()
 
 
-def test_a_restart_in_the_middle_loses_nothing(browser: Browser, tmp_path: Path) -> None:
-    desk = make_desk(tmp_path / "desk")
+def test_every_letter_moves_to_its_class_and_is_taken_back_and_done_again(desk: Desk, desktop: Desktop) -> None:
+    slide = drawn_slide(desk, fields=2, cells_per_field=4)
+    desktop.open(f"/slides/{slide.id}")
+    known = desktop.page.evaluate("() => desk.view.labels")
+    labels = {label["letter"].lower(): label["name"] for label in known if label["letter"]}
+    assert {"n", "e", "b", "l", "m", "u", "a"} <= set(labels)
+
+    def label_of(cell: str) -> str:
+        return str(desktop.page.evaluate("id => desk.board.cells.get(id).label", cell))
+
+    for letter in "nlu":
+        cell = next(one["id"] for one in desktop.on_desk() if one["label"] != labels[letter])
+        before = label_of(cell)
+        desktop.page.evaluate("id => desk.wells.focusOn(id)", cell)
+        desktop.press(letter)
+        assert label_of(cell) == labels[letter]
+        desktop.saved()
+        desktop.press("Control+z")
+        desktop.saved()
+        assert label_of(cell) == before
+        desktop.press("Control+y" if letter == "n" else "Control+Shift+z")
+        desktop.saved()
+        assert label_of(cell) == labels[letter]
+    kept = {cell.id: cell.label for cell in readings.look(desk, HERE, slide.id).cells}
+    assert {one["id"]: one["label"] for one in desktop.on_desk()} == kept
+    assert verify(desk).faults == []
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_restart_in_the_middle_loses_nothing(
+    browser: Browser, tmp_path: Path, database: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue("postgres_url") if database == "postgresql" else None
+    desk = make_desk(tmp_path / "desk", database=url)
     slide = drawn_slide(desk, fields=2, cells_per_field=3)
     with served(desk) as address:
         window = Desktop(browser, address)
@@ -226,7 +266,7 @@ def test_a_restart_in_the_middle_loses_nothing(browser: Browser, tmp_path: Path)
     assert "Not saved" in (window.page.locator("#saved").text_content() or "")
     shown, seen = window.counts(), window.seen()
     assert shown != before
-    again = make_desk(tmp_path / "desk")
+    again = make_desk(tmp_path / "desk", database=url)
     with served(again, int(address.rsplit(":", 1)[1])):
         window.page.wait_for_selector('#saved[data-state="saved"]')
         window.open(f"/slides/{slide.id}")
