@@ -1,7 +1,9 @@
 """Several models' out-of-fold probabilities made one: each counts as far as it helped on rows that judged nothing.
 
 Every model's probabilities are brought to a temperature, and the models are weighed, on the inner validation rows:
-these come from the training side, so no held-out cell has a say in how it is judged. The weights are those of a
+these come from the training side of their fold. In cross-validation each of them is held out in another fold, so its
+label does have a say there, one among all, in two numbers a model: a temperature and a weight for the whole study.
+The probabilities themselves come only from networks that were not trained on the cell. The weights are those of a
 mixture, found by expectation and maximisation (Dempster, Laird and Rubin, J. R. Stat. Soc. B 39 (1977) 1): a network
 that learned nothing gets next to none.
 """
