@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from buffycoat.networks.names import NetworkSpec
+from buffycoat.train.config import TrainConfig
 
 Preset = Literal["quick", "standard", "thorough"]
 
@@ -42,12 +43,9 @@ PRESETS: dict[Preset, PresetChoices] = {
     "thorough": PresetChoices("stratified 5-fold, repeated 5 times", {"scheme": "kfold", "folds": 5, "repeats": 5}),
 }
 
-EFFICIENTNET_PX = 144
-"""Side of the input of an EfficientNet that was made for 224 px."""
-
 _BY_FAMILY: dict[str, dict[str, Any]] = {
     "efficientnet": {"epochs": 40, "learning_rate": 1e-3, "patience": 24},
-    "resnet": {"epochs": 60, "learning_rate": 1e-3, "patience": 24},
+    "resnet": {"epochs": 50, "learning_rate": 1e-3, "patience": 24},
     "alexnet": {"epochs": 45, "learning_rate": 2e-4, "dropout": 0.3, "clip_norm": 5.0, "patience": 24},
     "other": {"epochs": 30, "learning_rate": 5e-4},
 }
@@ -57,7 +55,7 @@ def training(spec: NetworkSpec, preset: Preset) -> dict[str, Any]:
     """Return the fields of the training configuration that this network and preset set apart from the default."""
     fields = dict(_BY_FAMILY[spec.family])
     if spec.family == "efficientnet":  # bigger members were scaled for bigger inputs: keep the proportion
-        fields["input_px"] = 16 * round(EFFICIENTNET_PX * spec.default_input_px / 224 / 16)
+        fields["input_px"] = 32 * round(TrainConfig().input_px * spec.default_input_px / 224 / 32)
     if spec.fixed_input:
         fields["input_px"] = spec.default_input_px
     fields["epochs"] = max(1, round(fields["epochs"] * PRESETS[preset].epochs))

@@ -66,7 +66,7 @@ class TrainConfig(Document):
     epochs: int = Field(default=30, ge=1)
     batch_size: int = Field(default=32, ge=2)
     input_px: int = Field(default=128, ge=16)
-    view_px: int = Field(default=240, gt=0)
+    view_px: int = Field(default=280, gt=0)
     learning_rate: float = Field(default=1e-3, gt=0)
     schedule: Literal["cosine", "one-cycle"] = "cosine"
     warm_up: float = Field(default=0.15, ge=0, lt=1)
