@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def test_items_and_results_travel_unchanged(predictor: Predictor, photographs: P
 @pytest.fixture(scope="module")
 def engine(bundle: Path) -> Iterator[RayEngine]:
     needed("ray.data")
-    made = RayEngine(open_bundle(bundle), max_pixels=MOST_PIXELS, workers=2, window=300)
+    made = RayEngine(open_bundle(bundle), max_pixels=MOST_PIXELS, workers=2, window=100)
     yield made
     made.close()
 
@@ -50,7 +49,7 @@ def test_two_workers_answer_like_one_process_even_when_killed(
     import psutil
 
     (tmp_path / "cut.jpg").write_bytes((photographs / "0.jpg").read_bytes()[:900])
-    paths = [*sorted(photographs.glob("*.jpg")), tmp_path / "cut.jpg", tmp_path / "none.jpg"] * 60
+    paths = [*sorted(photographs.glob("*.jpg")), tmp_path / "cut.jpg", tmp_path / "none.jpg"] * 20
     items = [Item(str(path), path) for path in paths]
     expected = list(predictor.run(items))
 
@@ -79,29 +78,36 @@ def test_two_workers_answer_like_one_process_even_when_killed(
 
 
 @pytest.mark.slow
-def test_the_command_stops_goes_on_and_reads_addresses_on_ray(bundle: Path, photographs: Path, tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore")
+def test_a_request_to_stop_ends_it(engine: RayEngine, photographs: Path) -> None:
+    stop = threading.Event()
+    items = [Item(str(path), path) for path in sorted(photographs.glob("*.jpg"))]
+    found = []
+    for result in engine(iter(items * 100), stop=stop):
+        found.append(result.image)
+        if len(found) == 3:
+            stop.set()
+    assert found == [item.name for item in items[:3]]
+
+
+@pytest.mark.slow
+def test_the_command_goes_on_from_a_finished_file_and_reads_addresses_on_ray(
+    command: Run, bundle: Path, photographs: Path, tmp_path: Path
+) -> None:
     needed("ray.data")
     many = tmp_path / "many"
     many.mkdir()
-    for place in range(1500):
-        os.link(photographs / f"{place % 6}.jpg", many / f"{place:04d}.jpg")
-    environment = {**os.environ, "BUFFYCOAT_CACHE": str(tmp_path / "cache")}
+    for place in range(100):
+        os.link(photographs / f"{place % 6}.jpg", many / f"{place:03d}.jpg")
     out = tmp_path / "cells.csv"
-    first = [sys.executable, "-m", "buffycoat", "predict", "-b", str(bundle)]
-    ray = [f"file://{many}", "--out", f"file://{out}", "--engine", "ray", "--jobs", "2"]
-    process = subprocess.Popen([*first, *ray], stderr=subprocess.PIPE, text=True, env=environment)
-    while process.poll() is None and not list((tmp_path / "cache").glob("predict/*/cells.csv.parts/part-*.ledger")):
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
-    assert not out.exists()
-    done = subprocess.run([*first, *ray, "--resume"], capture_output=True, text=True, check=False, env=environment)
+    first = ["predict", "-b", bundle, "--out", f"file://{out}"]
+    assert command(*first, *(f"file://{many}/{place:03d}.jpg" for place in range(3)))[0] == 0
+    ray = [sys.executable, "-m", "buffycoat", *map(str, first), f"file://{many}", "--engine", "ray", "--jobs", "2"]
+    done = subprocess.run([*ray, "--resume"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "were done before" in done.stderr
-    assert not list((tmp_path / "cache" / "predict").iterdir())
-    plain = [str(many), "--out", str(tmp_path / "plain.csv"), "--quiet"]
-    assert subprocess.run([*first, *plain], check=False, env=environment).returncode == 0
+    assert "97 photographs" in done.stderr
+    assert "3 were done before" in done.stderr
+    assert command("predict", "-b", bundle, many, "--out", tmp_path / "plain.csv")[0] == 0
     assert out.read_text().replace("file://", "") == (tmp_path / "plain.csv").read_text()
 
 
