@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from buffycoat.errors import DataError
 from buffycoat.review import accounts, logs, sign_in
 from buffycoat.review.desk import Desk
 from buffycoat.review.documents import Person
@@ -404,6 +405,25 @@ def test_logs_hold_no_names_and_no_contents(desk: Desk) -> None:
     assert len([line for line in lines if line["event"] == "request"]) == 6
     assert "zimmermann" not in stream.getvalue().lower()
     assert "secret" not in stream.getvalue()
+
+
+def test_what_is_not_ready_is_logged_by_its_kind_and_not_in_words(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise DataError("slide Zimmermann 1961: no cell was counted")
+
+    page = Page(desk)
+    monkeypatch.setattr("buffycoat.review.slides.find", broken)
+    stream = io.StringIO()
+    logs.begin(stream=stream)
+    try:
+        answer = page.http.get("/api/v1/slides")
+    finally:
+        for name in ("buffycoat", "uvicorn"):
+            logging.getLogger(name).handlers.clear()
+            logging.getLogger(name).propagate = True
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
+    assert "DataError" in stream.getvalue()
+    assert "zimmermann" not in (stream.getvalue() + answer.text).lower()
 
 
 def test_a_defect_tells_the_asker_nothing_of_the_inside(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

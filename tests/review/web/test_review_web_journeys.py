@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Route
 
-from buffycoat.review import readings
+from buffycoat.review import readings, slides
 from buffycoat.review.desk import Desk
 from buffycoat.review.sign_in import HERE
 from buffycoat.review.verify import verify
@@ -322,6 +322,32 @@ def test_a_signature_is_refused_where_the_page_shows_other_labels(browser: Brows
         window.page.wait_for_selector("#sign [data-fault]:not([hidden])")
         assert "other labels" in (window.page.locator("#sign [data-fault]").text_content() or "")
         window.close()
+
+
+def test_a_signature_whose_answer_was_lost_counts_once(browser: Browser, desk: Desk) -> None:
+    slide = drawn_slide(desk, fields=1)
+
+    def lose(route: Route) -> None:
+        route.fetch()  # the server does it, and nobody hears of it
+        route.abort()
+
+    with served(desk) as address:
+        window = Desktop(browser, address)
+        window.expected = ("ERR_FAILED",)
+        window.open(f"/slides/{slide.id}")
+        for _ in range(slide.cells):
+            window.press("Space")
+        window.saved()
+        window.page.route("**/sign", lose, times=1)
+        window.page.locator("[data-sign]").click()
+        window.page.get_by_label("Your name").fill("A. Reader")
+        window.press("Enter")
+        window.page.wait_for_selector("#sign [data-fault]:not([hidden])")
+        window.page.locator("#sign").get_by_role("button", name="Sign", exact=True).click()
+        signed(window, "A. Reader")
+        window.close()
+    (reading,) = slides.get(desk, HERE, slide.id).readings
+    assert len(readings.view(desk, HERE, reading.id).reading.signatures) == 1  # type: ignore[union-attr]
 
 
 def test_an_upload_goes_on_when_the_desk_is_opened_again(
