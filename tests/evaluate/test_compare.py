@@ -129,6 +129,27 @@ def test_over_repeats_each_cell_is_judged_once_by_its_mean_probabilities() -> No
     assert found.difference.value == pytest.approx(5 / 6 - 4 / 6)
 
 
+def test_a_difference_that_the_test_turns_round_is_not_settled() -> None:
+    """Model b is right in two of three trainings, but barely; a in one, and sure: averaged, a wins every cell."""
+    right = spelt("n" * 92)
+    wrong = spelt("e" * 92)
+    cells = cells_of(right)
+
+    def answers(model: str, sure: list[str], unsure: list[str]) -> pl.DataFrame:
+        parts = []
+        for repeat in range(3):
+            firm = predictions_of(cells, sure, model=model, repeat=repeat, folds=5, certainty=0.9)
+            loose = predictions_of(cells, unsure, model=model, repeat=repeat, folds=5, certainty=0.4)
+            parts += [(firm if cell % 3 == repeat else loose)[cell] for cell in range(len(right))]
+        return pl.concat(parts)
+
+    (found,) = compared(answers("a", right, wrong), answers("b", wrong, right), cells=cells)
+    assert (found.first_only_right, found.second_only_right) == (92, 0) and found.p_adjusted < 0.001
+    assert found.difference.value == pytest.approx(-1 / 3) and (found.difference.interval.high or 0) < 0
+    assert found.resampled is not None and found.resampled.p_adjusted < 0.001 and found.resampled.statistic < 0
+    assert not found.settled and "do not settle it" in found.sentence
+
+
 def test_models_with_unlike_rows_are_compared_on_the_rows_both_have() -> None:
     cells = cells_of(spelt("nnee"))
     whole = predictions_of(cells, spelt("nnee"), model="a")

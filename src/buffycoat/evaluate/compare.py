@@ -107,22 +107,41 @@ class Paired:
             verdicts.append(odds.argmax(axis=1) == held.true[at])
         return verdicts[0], verdicts[1], self.first.group[at]
 
-    def test(self) -> tuple[int, int, float, str]:
-        """Return cells only the first has right, cells only the second has, the p-value and the test's name."""
+    def test(self) -> PairedTest:
+        """Test whether one model has more cells right that the other has not, groups counting as one."""
         first, second, group = self.by_cell()
         first_only, second_only = int(np.sum(first & ~second)), int(np.sum(second & ~first))
         names, number = np.unique(group, return_inverse=True)
         if len(names) == len(group):
-            p_value = exact_mcnemar(first_only, second_only)
+            ahead, behind = first_only, second_only
             method = f"exact McNemar test on {len(group)} cells"
         else:
             lead = np.bincount(number, weights=first.astype(float) - second.astype(float))
-            p_value = exact_mcnemar(int(np.sum(lead > 0)), int(np.sum(lead < 0)))
+            ahead, behind = int(np.sum(lead > 0)), int(np.sum(lead < 0))
             method = f"exact sign test on {len(names)} groups of cells"
         repeats = len(np.unique(self.first.repeat))
         if repeats > 1:
             method += f", probabilities averaged over {repeats} repeats"
-        return first_only, second_only, p_value, method
+        return PairedTest(first_only, second_only, exact_mcnemar(ahead, behind), ahead - behind, method)
+
+
+@dataclass(frozen=True)
+class PairedTest:
+    """What the test on cells found.
+
+    Attributes
+    ----------
+    first_only, second_only
+        Cells that only the first model has right, and only the second.
+    lead
+        Cells, or groups, in which the first is ahead, less those in which the second is.
+    """
+
+    first_only: int
+    second_only: int
+    p_value: float
+    lead: int
+    method: str
 
 
 def compare_all(
@@ -131,15 +150,14 @@ def compare_all(
     """Compare every two models, in their order, the p-values corrected for the number of comparisons."""
     pairs = [paired for paired in (Paired.of(*pair) for pair in combinations(models, 2)) if len(paired.first.cell)]
     tests = [paired.test() for paired in pairs]
-    corrected = holm([p_value for _, _, p_value, _ in tests])
+    corrected = holm([test.p_value for test in tests])
     over_folds = _resampled(pairs)
     comparisons = []
-    for paired, (first_only, second_only, p_value, method), adjusted, again in zip(
-        pairs, tests, corrected, over_folds, strict=True
-    ):
+    for paired, test, adjusted, again in zip(pairs, tests, corrected, over_folds, strict=True):
         difference = paired.difference(seed=seed, replicates=replicates)
         settled = adjusted < ALPHA and _leaves_out_nought(difference.interval)
         settled = settled and (again is None or again.p_adjusted < ALPHA)
+        settled = settled and _same_way(difference.value, test.lead, None if again is None else again.statistic)
         names = (paired.first.model, paired.second.model)
         needed = images_needed(paired.first, paired.second, comparisons=len(pairs), alpha=ALPHA)
         comparisons.append(
@@ -147,12 +165,12 @@ def compare_all(
                 first=names[0],
                 second=names[1],
                 difference=difference,
-                first_only_right=first_only,
-                second_only_right=second_only,
-                p_value=p_value,
+                first_only_right=test.first_only,
+                second_only_right=test.second_only,
+                p_value=test.p_value,
                 p_adjusted=adjusted,
                 settled=settled,
-                method=f"{method}, Holm-corrected over {len(pairs)}" if len(pairs) > 1 else method,
+                method=test.method + (f", Holm-corrected over {len(pairs)}" if len(pairs) > 1 else ""),
                 sentence=sentence(titles[names[0]], titles[names[1]], difference, settled=settled, images=needed),
                 resampled=again,
                 images_needed=None if settled else needed,
@@ -186,6 +204,15 @@ def _resampled(pairs: Sequence[Paired]) -> list[ResampledTest | None]:
 
 def _leaves_out_nought(limits: Interval) -> bool:
     return limits.low is not None and limits.high is not None and (limits.low > 0 or limits.high < 0)
+
+
+def _same_way(*leads: float | None) -> bool:
+    """Say whether all that was measured points to the same model.
+
+    Over repeats, the difference is that of single trainings and the test judges their averaged probabilities: a model
+    that is right less often may win every cell when its trainings are averaged.
+    """
+    return len({np.sign(lead) for lead in leads if lead is not None}) == 1
 
 
 def sentence(first: str, second: str, difference: Estimate, *, settled: bool, images: int | None = None) -> str:

@@ -1,6 +1,6 @@
-"""Confidence intervals: exact for shares of independent cells, a cluster bootstrap for everything else.
+"""Confidence intervals: exact for shares of cells, MOVER for means of shares, a cluster bootstrap for all else.
 
-Shares of cells that come in groups get exact limits at the effective number of cells.
+Where cells come in groups, the exact limits are those at the effective number of cells.
 
 Sources: Clopper and Pearson, Biometrika 26 (1934) 404; Korn and Graubard, Surv. Methodol. 24 (1998) 193 (the effective
 number); Efron, J. Am. Stat. Assoc. 82 (1987) 171 (BCa); Zou and Donner, Stat. Med. 27 (2008) 1693 (MOVER: limits of a
