@@ -25,7 +25,7 @@ from buffycoat.report.figures.forest import accuracy_forest, difference_forest, 
 from buffycoat.report.numbers import with_interval
 from buffycoat.report.svg import Drawing, ticks
 from buffycoat.report.terminal import comparison_table, summary
-from buffycoat.report.words import conclusion, headline
+from buffycoat.report.words import cautions, conclusion, headline
 from tests.report.make_study import FOUR, exact, make_study, model_result
 
 TRUE = np.array([0] * 12 + [1] * 6 + [2] * 3 + [3] * 2)
@@ -253,3 +253,19 @@ def test_fixture_is_itself_consistent(tmp_path: Path) -> None:
     folder = make_study(tmp_path / "study", n=30, models=("resnet18",), collapsed=(), repeats=2, folds=3)
     found = Results.read(folder / "results.json")
     assert found.models[0].n == 2 * found.n
+
+
+def test_settled_stands_with_what_was_not_measured() -> None:
+    pair = (compared("a", "b", 0.01),)
+    several = [model(name, 2).model_copy(update={"per_fold_accuracy": (0.8, 0.9, 0.9, 1.0, 0.9)}) for name in "ab"]
+    seeds, shared = cautions(results(*several, comparisons=pair))
+    assert "trained with one seed)" in seeds and "was not measured" in seeds
+    assert "The 5 folds' training sets share most of their rows" in shared
+    assert cautions(results(model("a", 2), model("b", 3), comparisons=(compared("a", "b", 0.4),))) == []
+
+
+def test_repeats_show_how_far_they_lie_apart() -> None:
+    once = model("a", 2)
+    twice = once.model_copy(update={"n": 2 * once.n, "per_fold_accuracy": (0.8, 0.9, 0.9, 1.0)})
+    (words,) = cautions(results(twice))
+    assert words.startswith("A, over 2 repeats") and "from 0.850 to 0.950" in words

@@ -8,7 +8,7 @@ from buffycoat.records.documents import ModelResult, Results
 from buffycoat.report.evidence import evidence_view
 from buffycoat.report.numbers import markdown, p_number, share, whole, with_interval
 from buffycoat.report.trust import trust_view
-from buffycoat.report.words import ranked
+from buffycoat.report.words import cautions, ranked
 
 
 def tables(results: Results, command: str = "") -> str:
@@ -76,7 +76,8 @@ def _pairs(results: Results) -> str:
         rows.append([*cells, "yes" if pair.settled else f"no{_needed(pair.images_needed)}"])
     head += (["p, corrected t-test, Holm"] if again else []) + ["settled"]
     sentences = "\n".join(f"- {markdown(pair.sentence)}" for pair in results.comparisons)
-    return f"{_table(head, rows)}\n\n{sentences}"
+    more = "".join(f"\n\n{markdown(caution)}" for caution in cautions(results))
+    return f"{_table(head, rows)}\n\n{sentences}{more}"
 
 
 def _needed(images: int | None) -> str:

@@ -42,8 +42,8 @@ def opening(study: Study) -> str:
     networks = counted(len(study.networks), "network")
     return (
         f"This study trained {networks} to tell leukocytes apart {kind} ({named}), and tested each on "
-        f"{whole(results.n)} cells it had not been trained on. Every figure is counted from those answers and stands "
-        "with its 95 % interval."
+        f"{whole(results.n)} cells it had not been trained on. Every figure is counted from those answers; "
+        "accuracies, sensitivities and differences stand with their 95 % intervals."
     )
 
 

@@ -67,6 +67,41 @@ def ranking(results: Results) -> str:
     )
 
 
+def cautions(results: Results) -> list[str]:
+    """Say what the comparisons do not take in: the training itself, and training sets that share rows."""
+    found = []
+    settled = any(pair.settled for pair in results.comparisons)
+    repeated = [model for model in ranked(results) if model.n > model.cells > 0 and model.per_fold_accuracy]
+    if settled and not results.spread:
+        once = "trained with one seed" + (" a repeat" if repeated else "")
+        found.append(
+            f"How far training again would move an accuracy was not measured (each network was {once}): “settled” is "
+            "said of the networks as they were trained here."
+        )
+    if any(pair.resampled is None for pair in results.comparisons) and not repeated:
+        folds = max((len(model.per_fold_accuracy) for model in results.models), default=0)
+        if folds > 2:
+            found.append(
+                f"The {folds} folds' training sets share most of their rows, and the p values do not correct for it: "
+                "take one just below 0.05 with care."
+            )
+    return found + [_between_repeats(model) for model in repeated]
+
+
+def _between_repeats(model: ModelResult) -> str:
+    repeats = round(model.n / model.cells)
+    folds = max(1, len(model.per_fold_accuracy) // repeats)
+    means = [sum(part) / len(part) for part in _parts(model.per_fold_accuracy, folds)]
+    return (
+        f"{model.title}, over {repeats} repeats, each with other folds and another seed of training: accuracy from "
+        f"{share(min(means))} to {share(max(means))} (mean over folds)."
+    )
+
+
+def _parts(values: Sequence[float], size: int) -> list[Sequence[float]]:
+    return [values[start : start + size] for start in range(0, len(values), size)]
+
+
 def conclusion(results: Results) -> list[str]:
     """Return the conclusion, a paragraph per idea; every claim follows from a number or an interval."""
     paragraphs = [*([results.leaked] if results.leaked else []), headline(results)]
