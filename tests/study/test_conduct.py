@@ -11,9 +11,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
-from buffycoat.errors import DataError, OutputError, UsageError
-from buffycoat.records.documents import Cleaning, Results
+from buffycoat.errors import DataError, FetchError, OutputError, TrainingError, UsageError
+from buffycoat.files import sha256
+from buffycoat.records.documents import Cleaning, NetworkCard, Results
 from buffycoat.study.conduct import conduct
 from buffycoat.study.config import StudyConfig, configure
 from tests.study.conftest import MODELS, TINY
@@ -93,6 +95,75 @@ def test_another_study_in_the_folder_is_refused_and_what_differs_is_named(
     assert "--overwrite" in str(caught.value.hint)
     conduct(str(drawn), other, out, overwrite=True)
     assert json.loads((out / "study.json").read_text())["seed"] == 8
+
+
+def test_overwriting_the_same_study_goes_on_with_it(
+    finished: Path, drawn: Path, tiny: StudyConfig, tmp_path: Path
+) -> None:
+    """A command with --overwrite that was killed and is repeated loses no fold, and no control either."""
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    kept = out / "models" / MODELS[0] / "r0f0" / "weights.safetensors"
+    (out / "controls").mkdir(exist_ok=True)
+    (out / "controls" / "paint-out.json").write_text("{}")
+    (out / "models" / MODELS[1] / "r0f0" / "done.json").unlink()  # killed in the second network's fold
+    before, stamp = _predictions(out), kept.stat().st_mtime_ns
+    conduct(str(drawn), tiny, out, overwrite=True)
+    assert kept.stat().st_mtime_ns == stamp and _predictions(out).equals(before)
+    assert (out / "controls" / "paint-out.json").is_file()
+
+
+def _two_folds() -> StudyConfig:
+    folds = ("split.scheme=kfold", "split.folds=2", "train.epochs=1", "baseline=false")
+    return configure(preset="standard", models=MODELS[:1], weights="auto", settings=(*TINY, *folds))
+
+
+def _offline(*_: object) -> Path:
+    raise FetchError("there is no network")
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file as the hub would give it."""
+    import timm
+
+    path = tmp_path_factory.mktemp("hub") / "published.pth"
+    torch.save(timm.create_model(MODELS[0], num_classes=1000).state_dict(), path)
+    return path
+
+
+def test_a_study_begun_without_a_network_goes_on_from_scratch_when_there_is_one(
+    drawn: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, second = tmp_path / "out", tmp_path / "out" / "models" / MODELS[0] / "r0f1"
+    monkeypatch.setattr("buffycoat.networks.hub.weights_file", _offline)
+    conduct(str(drawn), _two_folds(), out)
+    before = _predictions(out)
+    (second / "done.json").unlink()
+    monkeypatch.setattr("buffycoat.networks.hub.weights_file", lambda _: published)
+    conduct(str(drawn), _two_folds(), out)
+    assert _predictions(out).equals(before)
+    card = NetworkCard.read(second / "network.json")
+    assert not card.pretrained and "there is no network" in str(card.weights_fallback)
+
+
+def test_a_study_whose_weights_are_gone_says_so_and_keeps_what_it_has(
+    drawn: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, folds = tmp_path / "out", tmp_path / "out" / "models" / MODELS[0]
+    monkeypatch.setattr("buffycoat.networks.hub.weights_file", lambda _: published)
+    conduct(str(drawn), _two_folds(), out)
+    before = _predictions(out)
+    held = json.loads((out / "study.json").read_text())["weights"][MODELS[0]]
+    assert held["sha256"] == sha256(published)
+    (folds / "r0f1" / "done.json").unlink()
+    monkeypatch.setattr("buffycoat.networks.hub.weights_file", _offline)
+    with pytest.raises(TrainingError, match="no longer found: there is no network") as caught:
+        conduct(str(drawn), _two_folds(), out)
+    assert "Finished folds are kept" in str(caught.value.hint)
+    assert (folds / "r0f0" / "done.json").is_file()
+    monkeypatch.setattr("buffycoat.networks.hub.weights_file", lambda _: published)
+    conduct(str(drawn), _two_folds(), out)
+    assert _predictions(out).equals(before)
 
 
 def test_changed_data_are_noticed(finished: Path, smears: Path, tiny: StudyConfig, tmp_path: Path) -> None:

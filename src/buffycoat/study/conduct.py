@@ -7,10 +7,11 @@ from typing import Any
 
 from buffycoat.data.dataset import DataSet
 from buffycoat.data.load import load
-from buffycoat.errors import OutputError, TrainingError
+from buffycoat.errors import DataError, OutputError, TrainingError
 from buffycoat.imaging.crops import CropStore
 from buffycoat.labels.overrides import digest, read_overrides, with_overrides, write_overrides
 from buffycoat.networks.build import build as build_network
+from buffycoat.networks.start import StartWeights
 from buffycoat.records.documents import NetworkCard, Results
 from buffycoat.report.build import build
 from buffycoat.study import baseline
@@ -51,7 +52,7 @@ def conduct(
     out
         The study folder; one that holds the same study is gone on with.
     overwrite
-        Remove another study that is in the folder.
+        Remove another study that is in the folder; the same one is gone on with.
     side_by_side
         Folds trained at once; None: as many as the machine can.
     labels
@@ -86,14 +87,13 @@ def conduct(
             data = with_overrides(data, changes)
             config = config.model_copy(update={"labels": digest(changes)})
         _say_first(data, watch)
-        if overwrite:
-            folder.clear()
-        _refuse_another(folder, config, data)
+        _refuse_another(folder, config, data, overwrite=overwrite)
         if labels is not None:
             write_overrides(changes, folder / "label-overrides.csv")
-        _try_networks(config)
+        weights = _try_networks(config, folder)
         together = crew(config.trainings(), side_by_side if processes.world == 1 else 1)
-        prepare(data, config, folder, command, together.threads, watch)  # going on, too: what is sound is kept
+        # Going on, too: what is sound is kept.
+        prepare(data, config, folder, command, together.threads, watch, weights)
         processes.wait()
         _train(folder, processes, together, watch, tensorboard=tensorboard)
         if config.baseline:
@@ -121,18 +121,38 @@ def _say_first(data: DataSet, watch: Watcher) -> None:
         watch.say(f"{len(data.faults)} faults were found in the data; the report names each of them.")
 
 
-def _try_networks(config: StudyConfig) -> None:
-    """Build each network once: a wrong file of weights or input size is said now, not when its turn comes."""
+def _try_networks(config: StudyConfig, folder: StudyFolder) -> dict[str, StartWeights]:
+    """Build each network once, and return the weights that all its folds start from.
+
+    A wrong file of weights or input size is said now, not when its turn comes. A study that is gone on with keeps the
+    weights it began with: a network connection that comes or goes changes nothing.
+    """
+    known = StudyRecord.read(folder / "study.json").weights if (folder / "study.json").exists() else {}
+    found = {}
     for model in config.models:
-        build_network(config.network(model), 2, config.weights, config.train[model].input_px)
+        before = known.get(model)
+        weights = config.weights if before is None else before.choice(config.weights)
+        _, report = build_network(config.network(model), 2, weights, config.train[model].input_px)
+        found[model] = before or StartWeights.of(report)
+    return found
 
 
-def _refuse_another(folder: StudyFolder, config: StudyConfig, data: DataSet) -> None:
-    """Refuse a folder that holds a study of other data or with another configuration."""
+def _refuse_another(folder: StudyFolder, config: StudyConfig, data: DataSet, *, overwrite: bool) -> None:
+    """Refuse a folder that holds a study of other data or with another configuration, or clear it to `overwrite` it.
+
+    The same study is never cleared: repeating a command that says --overwrite goes on where it was stopped.
+    """
     if not (folder / "study.json").exists():
         return
-    differences = StudyRecord.read(folder / "study.json").differences(config, data.summary().content_hash)
-    if differences:
+    try:
+        differences = StudyRecord.read(folder / "study.json").differences(config, data.summary().content_hash)
+    except DataError:
+        if not overwrite:
+            raise
+        differences = ["its study.json cannot be read"]
+    if differences and overwrite:
+        folder.clear()
+    elif differences:
         shown = "; ".join(differences[:4]) + (f"; and {len(differences) - 4} more" if len(differences) > 4 else "")
         raise OutputError(
             f"{folder.path} holds another study ({shown}).",
@@ -195,7 +215,7 @@ def _refuse_mixture(first: NetworkCard, card: NetworkCard, job: FoldJob) -> None
     if card.weights != first.weights:
         raise TrainingError(
             f"{card.title}: fold {job.fold + 1} started from {card.weights}, an earlier one from {first.weights}.",
-            hint="Run it again with --overwrite, with the same weights at hand for all folds.",
+            hint="Begin it anew in another --out: this study was begun by a version that did not hold weights fast.",
         )
 
 

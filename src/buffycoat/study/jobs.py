@@ -50,4 +50,5 @@ def fold_jobs(folder: StudyFolder, record: StudyRecord, *, tensorboard: bool = F
                 fold=int(fold),
                 folder=folder.fold(model, int(repeat), int(fold)),
                 tensorboard=tensorboard,
+                start=record.weights.get(model),
             )

@@ -14,6 +14,7 @@ from buffycoat.explore.survey import explore
 from buffycoat.files import write_json, write_parquet
 from buffycoat.imaging.crops import CropItem, CropStore, build_crops
 from buffycoat.morphology.table import measure_all
+from buffycoat.networks.start import StartWeights
 from buffycoat.records.documents import DataSummary, Fault
 from buffycoat.records.tables import BOX
 from buffycoat.records.versions import versions
@@ -29,8 +30,21 @@ UNREADABLE = "unreadable"
 NO_LEUKOCYTE = "no-leukocyte"
 
 
-def prepare(data: DataSet, config: StudyConfig, out: StudyFolder, command: str, threads: int, watch: Watcher) -> None:
+def prepare(
+    data: DataSet,
+    config: StudyConfig,
+    out: StudyFolder,
+    command: str,
+    threads: int,
+    watch: Watcher,
+    weights: dict[str, StartWeights],
+) -> None:
     """Frame, clean, split and explore; write what the later stages read.
+
+    Parameters
+    ----------
+    weights
+        What each network starts from, for ``study.json``.
 
     Raises
     ------
@@ -64,6 +78,7 @@ def prepare(data: DataSet, config: StudyConfig, out: StudyFolder, command: str, 
     watch.stage("Exploring")
     explore(cells, data.root, crops, out / "explore", seed=config.seed, spec=config.frame, on_progress=watch.count)
     record = _record(data, summary, config, taxonomy.order(kept.get_column("label")), command, threads)
+    record = record.model_copy(update={"weights": weights})
     if (out / "study.json").exists():
         record = _going_on(StudyRecord.read(out / "study.json"), record, watch)
     record.write(out / "study.json")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import Field
+
+from buffycoat.networks.start import StartWeights
 from buffycoat.records.documents import DataSummary, Document, FrameSpec
 from buffycoat.study.config import EvidenceConfig, StudyConfig
 
@@ -26,6 +29,7 @@ class StudyRecord(Document):
     threads: int
     precision: dict[str, str]
     command: str
+    weights: dict[str, StartWeights] = Field(default_factory=dict)  # by network; empty in an earlier version's study
 
     def differences(self, config: StudyConfig, content_hash: str) -> list[str]:
         """Return in words what sets another configuration and data apart from this study's; empty: nothing."""

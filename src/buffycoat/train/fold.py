@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from buffycoat.errors import TrainingError, UsageError
 from buffycoat.files import fingerprint, write_json, write_parquet
 from buffycoat.networks.build import NetworkSpec, build, card
+from buffycoat.networks.start import StartWeights
 from buffycoat.networks.weights import WeightsReport
 from buffycoat.records.documents import NetworkCard
 from buffycoat.train import checkpoint
@@ -59,6 +60,9 @@ class FoldJob:
         Of the store of crops, so that a fold trained on other pixels is never taken for this one.
     folder
         Where the fold's files go.
+    start
+        What the study found for `weights` when it began; None: whatever is found now. It is no part of the key: a
+        study never changes it.
     """
 
     network: NetworkSpec
@@ -74,6 +78,7 @@ class FoldJob:
     fold: int
     folder: Path
     tensorboard: bool = False
+    start: StartWeights | None = None
 
     def key(self) -> str:
         """Return a hash of everything that decides the outcome."""
@@ -105,7 +110,7 @@ def run_fold(job: FoldJob, images: NDArray[np.uint8], processes: Processes, *, o
     Raises
     ------
     TrainingError
-        The loss is no longer a number.
+        The loss is no longer a number, or the weights the study began with are no longer found.
     KeyboardInterrupt
         Ctrl-C; the last whole epoch is kept and the next run goes on from it.
     """
@@ -116,7 +121,7 @@ def run_fold(job: FoldJob, images: NDArray[np.uint8], processes: Processes, *, o
     processes.wait()
     seed = derive(job.seed, job.network.name, job.repeat, job.fold)
     torch.manual_seed(seed)
-    network, report = build(job.network, len(job.classes), job.weights, job.config.input_px, drop=job.config.dropout)
+    network, report = _built(job)
     classifier = _classifier(job, network, report, seed)
     resume = checkpoint.usable_checkpoint(job.folder)
     judge = Judge(job.config.patience)
@@ -161,6 +166,12 @@ def _prepare(job: FoldJob) -> None:
         for name in (checkpoint.LAST, checkpoint.KEPT, DONE, *FILES):
             (job.folder / name).unlink(missing_ok=True)
         write_json(key, {"key": job.key()})
+
+
+def _built(job: FoldJob) -> tuple[nn.Module, WeightsReport]:
+    weights = job.weights if job.start is None else job.start.choice(job.weights)
+    network, report = build(job.network, len(job.classes), weights, job.config.input_px, drop=job.config.dropout)
+    return network, report if job.start is None else job.start.held(report, job.network.title)
 
 
 def _classifier(job: FoldJob, network: nn.Module, report: WeightsReport, seed: int) -> Classifier:
