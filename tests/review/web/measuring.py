@@ -74,6 +74,13 @@ _SCROLL = (
     " if (now < end && pane.scrollTop + pane.clientHeight < pane.scrollHeight - 2) requestAnimationFrame(step);"
     " else done({frames, painted: shown ? 1 - bare / shown : 0}); }; requestAnimationFrame(step); })"
 )
+_SETTLED = (  # from the end of scrolling until every crop in the window is there
+    "() => new Promise(done => { const began = performance.now(), pane = document.getElementById('wells');"
+    " const look = () => { const box = pane.getBoundingClientRect();"
+    " const bare = [...pane.querySelectorAll('.cell img')].some(image => { const at = image.getBoundingClientRect();"
+    " return at.bottom >= box.top && at.top <= box.bottom && !(image.complete && image.naturalWidth); });"
+    " if (!bare) done(performance.now() - began); else requestAnimationFrame(look); }; look(); })"
+)
 _TIME_KEYS = (  # beside the desk's own listener: how long each key took, to after the frame that shows it
     "() => { window.took = []; addEventListener('keydown', () => { const began = performance.now();"
     " requestAnimationFrame(() => { const c = new MessageChannel();"
@@ -110,6 +117,7 @@ def measure(page: Page, address: str, slide: str) -> dict[str, Any]:
     moves = sorted(float(one["ms"]) for one in done)
     _saved(page)
     scrolled = page.evaluate(_SCROLL)
+    settled = float(page.evaluate(_SETTLED))
     frames = sorted(float(one) for one in scrolled["frames"])
     assert faults == []
     return {
@@ -120,6 +128,7 @@ def measure(page: Page, address: str, slide: str) -> dict[str, Any]:
         "frame_median_ms": round(frames[len(frames) // 2], 1),
         "frame_p95_ms": round(frames[int(len(frames) * 0.95)], 1),
         "painted_while_scrolling": round(float(scrolled["painted"]), 3),
+        "settled_ms": round(settled),
         "nodes": int(page.evaluate("() => document.querySelectorAll('.cell').length")),
     }
 
