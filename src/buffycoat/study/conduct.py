@@ -156,7 +156,7 @@ def _refuse_another(folder: StudyFolder, config: StudyConfig, data: DataSet, *, 
         shown = "; ".join(differences[:4]) + (f"; and {len(differences) - 4} more" if len(differences) > 4 else "")
         raise OutputError(
             f"{folder.path} holds another study ({shown}).",
-            hint="Choose another --out, or --overwrite to replace it.",
+            hint="Choose another --out (make study OUT=…), or --overwrite to replace it.",
         )
 
 
