@@ -14,6 +14,7 @@ from buffycoat.labels.overrides import write_overrides
 from buffycoat.labels.sheet import Correction
 from buffycoat.morphology.columns import COLUMNS
 from buffycoat.records.documents import Results
+from buffycoat.records.labels import LabelAudit
 from buffycoat.study import baseline
 from buffycoat.study.conduct import conduct
 from buffycoat.study.config import configure
@@ -73,7 +74,11 @@ def test_the_report_shows_measurements_and_labels(finished: Path) -> None:
     report = (finished / "report.html").read_text()
     assert "Nucleus and cytoplasm, measured" in report and "Nucleus roundness" in report
     assert "Labels that look wrong" in report
-    assert (finished / "labels.json").is_file()
+    page = (finished / "page" / "index.md").read_text()
+    section = page.partition("### Labels that look wrong")[2].partition("\n#")[0]
+    audit = LabelAudit.read(finished / "labels.json")
+    assert audit.sentence[:40] in section
+    assert all(suspect.cell_id.replace("_", "\\_") in section for suspect in audit.suspects[:40])
 
 
 def test_corrected_labels_are_honoured_and_said(drawn: Path, tmp_path: Path) -> None:

@@ -36,16 +36,21 @@ class LabelView:
     rest: tuple[Suspect, ...]
     changed: list[tuple[Any, ...]]
 
+    @property
+    def named(self) -> tuple[Suspect, ...]:
+        """Suspects to name where no pictures are shown."""
+        return self.audit.suspects[:SHOWN]
 
-def labels(study: Study) -> LabelView | None:
-    """Gather the section; None where the study's labels were not audited."""
+
+def labels(study: Study, *, pictures: bool = True) -> LabelView | None:
+    """Gather the section, with or without pictures; None where the study's labels were not audited."""
     path = study.folder / "labels.json"
     if not path.is_file():
         return None
     audit = LabelAudit.read(path)
     shown = []
     for one in audit.suspects[:SHOWN]:
-        picture = study.crops.picture(one.cell_id)
+        picture = study.crops.picture(one.cell_id) if pictures else None
         shown.append((one, None if picture is None else data_uri(encoded(picture, most_px=224))))
     return LabelView(audit, shown, audit.suspects[SHOWN:], _changed(study.cells))
 

@@ -26,6 +26,7 @@ from buffycoat.report.figures.diagrams import finding
 from buffycoat.report.figures.forest import accuracy_forest
 from buffycoat.report.figures.pixels import pixel_sheet
 from buffycoat.report.html import class_names, environment, example_pictures, numbering
+from buffycoat.report.labels import labels as label_view
 from buffycoat.report.mistakes import Mistake
 from buffycoat.report.numbers import markdown
 from buffycoat.report.photographs import averages_sheet, examples_sheet, mistakes_sheet
@@ -130,6 +131,7 @@ def _context(study: Study, files: _Files) -> dict[str, Any]:
         "pairs": views.ordered_pairs(study)[0],
         "trust": trusted,
         "trust_figures": _trust(trusted, files),
+        "label_audit": label_view(study, pictures=False),
         "evidence": evidence,
         "evidence_figures": [
             files.add(f"learning-{place}", drawing, f"Learning curve of {name}: accuracy and sensitivities.")
