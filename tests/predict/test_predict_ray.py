@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from buffycoat.bundle.read import open_bundle
-from buffycoat.predict import PhotographResult, Predictor
+from buffycoat.predict import Predictor
 from buffycoat.predict.items import Item, Remote
 from buffycoat.predict.look import MOST_PIXELS
 from buffycoat.predict.ray_engine import COLUMNS, RayEngine, decode_item, decode_result, encode_item, encode_result
@@ -49,30 +50,23 @@ def test_two_workers_answer_like_one_process_even_when_killed(
     import psutil
 
     (tmp_path / "cut.jpg").write_bytes((photographs / "0.jpg").read_bytes()[:900])
-    paths = [*sorted(photographs.glob("*.jpg")), tmp_path / "cut.jpg", tmp_path / "none.jpg"] * 20
+    paths = [*sorted(photographs.glob("*.jpg")), tmp_path / "cut.jpg", tmp_path / "none.jpg"] * 40
     items = [Item(str(path), path) for path in paths]
     expected = list(predictor.run(items))
 
     def workers() -> list[psutil.Process]:
-        found = psutil.Process().children(recursive=True)
-        return [one for one in found if "MapWorker" in " ".join(one.cmdline())]
+        found = []
+        for one in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # ended since it was listed
+                found += [one] if "MapWorker" in " ".join(one.cmdline()) else []
+        return found
 
-    found: list[PhotographResult] = []
-    killed: list[int] = []
-    done = threading.Event()
-
-    def kill() -> None:
-        while not killed and not done.wait(0.05):
-            for one in workers()[:1]:
-                done.wait(0.3)
-                one.send_signal(signal.SIGKILL)
-                killed.append(one.pid)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    found.extend(engine(items))
-    done.set()
-    killer.join()
+    answers = engine(items)
+    found = [next(answers)]  # workers have begun, and most of the work is before them
+    killed = workers()[:1]
+    for one in killed:
+        one.send_signal(signal.SIGKILL)
+    found.extend(answers)
     assert killed
     assert found == expected
 
