@@ -1,9 +1,8 @@
 """From a field to what the network sees of a cell, exactly as in training, for use without PyTorch.
 
-Training stores crops once (:mod:`buffycoat.imaging.frame`) and shows the network the centre of each, resampled by
-``train.augment.Views.plain``. A network is a little sensitive to how an image was resampled, so the same steps are
-taken here: the same crop at the stored scale, the same light blur before a strong reduction, the same bilinear
-sampling. Only the part that will be seen is computed.
+Training stores crops once (:mod:`buffycoat.imaging.frame`) and shows the network the centre of each, turned and shifted
+while it learns (``train.augment.Views``). A network is a little sensitive to how an image was resampled, so both take
+the same crop at the stored scale and read it off with :func:`resampled`. Only the part that will be seen is computed.
 """
 
 from __future__ import annotations
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from buffycoat.imaging.frame import crop_square, whole_square
 from buffycoat.records.documents import FrameSpec
 
-_BLUR_FROM = 1.5  # stored pixels per input pixel above which Views.plain averages 3×3 first
+BLUR_FROM = 1.5
+"""Stored pixels per input pixel above which 3×3 are averaged first, against aliasing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,21 +67,37 @@ class View:
         side = crop.shape[0]
         seen = side * self.share
         step = seen / self.input_px
-        if step > _BLUR_FROM:
-            crop = np.asarray(cv2.blur(crop, (3, 3), borderType=cv2.BORDER_REPLICATE), np.uint8)
         start = (side - seen) / 2
         offset = start + step / 2 - 0.5  # centre of the first pixel, in the crop's pixels
         matrix = np.array([[step, 0, offset], [0, step, offset]], np.float64)
-        return np.asarray(
-            cv2.warpAffine(
-                crop,
-                matrix,
-                (self.input_px, self.input_px),
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_REFLECT,
-            ),
-            np.uint8,
-        )
+        return resampled(crop, matrix, self.input_px, blurred=step > BLUR_FROM)
+
+
+def resampled(
+    crop: NDArray[np.uint8], matrix: NDArray[np.float64], side_px: int, *, blurred: bool
+) -> NDArray[np.uint8]:
+    """Return a square read off a crop bilinearly; beyond its rim the crop is mirrored.
+
+    Parameters
+    ----------
+    crop
+        uint8 (S, S, 3).
+    matrix
+        (2, 3): from the result's pixels to the crop's, centres counted from 0.
+    side_px
+        Side of the result.
+    blurred
+        Whether 3×3 pixels of the crop are averaged first.
+
+    Returns
+    -------
+    uint8 (side_px, side_px, 3).
+    """
+    if blurred:
+        crop = np.asarray(cv2.blur(crop, (3, 3), borderType=cv2.BORDER_REPLICATE), np.uint8)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    seen = cv2.warpAffine(crop, matrix, (side_px, side_px), flags=flags, borderMode=cv2.BORDER_REFLECT)
+    return np.asarray(seen, np.uint8)
 
 
 def as_inputs(

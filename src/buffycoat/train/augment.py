@@ -11,16 +11,14 @@ from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 import torch
 
+from buffycoat.imaging.view import BLUR_FROM, resampled
 from buffycoat.train.config import AugmentConfig
 
 WHITE = 0.85
 """Level of the empty background, 0–1: where optical density is taken as zero."""
-
-_BLUR_FROM = 1.5  # stored pixels per input pixel above which 3×3 are averaged first, against aliasing
 
 
 class Views:
@@ -90,18 +88,9 @@ class Views:
         """Return (B, 3, input_px, input_px) values in 0–1, in channels-last memory."""
         side, out = crops.shape[-1], self.input_px
         stored = crops.permute(0, 2, 3, 1).contiguous().numpy()
-        seen = np.empty((len(stored), out, out, 3), np.uint8)
-        blurred = side * self.share / out > _BLUR_FROM
         turns = _turns(side, out, angle, size, mirror, shift_x, shift_y).numpy()
-        for crop, turn, view in zip(stored, turns, seen, strict=True):
-            cv2.warpAffine(
-                cv2.blur(crop, (3, 3), borderType=cv2.BORDER_REPLICATE) if blurred else crop,
-                turn,
-                (out, out),
-                dst=view,
-                flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-                borderMode=cv2.BORDER_REFLECT,
-            )
+        blurred = side * self.share / out > BLUR_FROM
+        seen = np.stack([resampled(crop, turn, out, blurred=blurred) for crop, turn in zip(stored, turns, strict=True)])
         return torch.from_numpy(seen).permute(0, 3, 1, 2).float().div_(255)
 
     def _normalised(self, images: torch.Tensor) -> torch.Tensor:
