@@ -45,12 +45,17 @@ def predict(
     max_pixels: Annotated[float, typer.Option(help="Refuse larger photographs.")] = 100e6,
     null: Annotated[bool, typer.Option("--null", "-0", help="The list ends names with a zero (find -print0).")] = False,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads at work.", show_default="found by measurement")
+        int | None, typer.Option(min=1, help="Photographs looked at side by side.", show_default="found by measurement")
     ] = None,
     batch: Annotated[
         int | None, typer.Option(min=1, help="Cells the network takes at once.", show_default="found by measurement")
     ] = None,
-    engine: Annotated[str, typer.Option(help="threads, or ray for a cluster (docs/cluster.md).")] = "threads",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="processes; threads, for less memory and speed; or ray, for a cluster (docs/cluster.md).",
+        ),
+    ] = "processes",
     address: Annotated[
         str | None, typer.Option(help="Of a running Ray cluster.", show_default="one is started on this machine")
     ] = None,

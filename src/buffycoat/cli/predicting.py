@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 Watch = Callable[["PhotographResult", Account], None]
 
 _ADDRESS_AS_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+ENGINES = ("processes", "threads", "ray")
 NOT_A_DEVICE = "Research software, not a medical device."
 
 
@@ -65,6 +66,7 @@ def run_predict(options: Options) -> int:
         views=4 if options.views == 4 else 1,
         batch=options.batch,
         max_pixels=options.max_pixels,
+        processes=options.engine == "processes",
     )
     model = model_name(predictor.card.name, predictor.card.model_sha256, options.views)
     delivery = Delivery(options.out) if options.out is not None and is_address(options.out) else None
@@ -116,14 +118,14 @@ def _check(options: Options) -> None:
     check(options.paths)
     if options.views not in (1, 4):
         raise UsageError(f"--views is 1 or 4, not {options.views}.")
-    if options.engine not in ("threads", "ray"):
-        raise UsageError(f"--engine is threads or ray, not {options.engine!r}.")
-    if options.engine == "threads" and (options.address or options.jobs):
-        raise UsageError("--address and --jobs belong to --engine ray; --threads sets the threads of this process.")
+    if options.engine not in ENGINES:
+        raise UsageError(f"--engine is {', '.join(ENGINES[:-1])} or {ENGINES[-1]}, not {options.engine!r}.")
+    if options.engine != "ray" and (options.address or options.jobs):
+        raise UsageError("--address and --jobs belong to --engine ray; --threads sets the workers of this machine.")
     if options.engine == "ray" and (options.threads or options.batch):
-        raise UsageError("--threads and --batch belong to --engine threads; --jobs sets the workers of a cluster.")
+        raise UsageError("--threads and --batch are of this machine; --jobs sets the workers of a cluster.")
     if options.engine == "ray" and options.explain is not None:
-        raise UsageError("--explain works with --engine threads only.")
+        raise UsageError("--explain does not work with --engine ray.")
     if options.max_pixels < 1:
         raise UsageError(f"--max-pixels must be at least 1, not {options.max_pixels}.")
     if options.out is None and (options.resume or options.overwrite):
@@ -187,7 +189,7 @@ def _stopping() -> Iterator[_Stop]:
 @contextmanager
 def _cluster(options: Options, predictor: Predictor) -> Iterator[RayEngine | None]:
     """Yield the Ray cluster that was asked for, or None."""
-    if options.engine == "threads":
+    if options.engine != "ray":
         yield None
         return
     from buffycoat.predict.ray_engine import RayEngine

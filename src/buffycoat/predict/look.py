@@ -84,7 +84,7 @@ def decode(
     if isinstance(content, np.ndarray):
         rgb = checked(content, max_pixels)
         return rgb, (rgb.shape[1], rgb.shape[0])
-    raw = content if isinstance(content, bytes) else _read(content)
+    raw = content if isinstance(content, bytes) else read(content)
     if is_dicom(raw):
         rgb = read_dicom(raw, max_pixels)
         return rgb, (rgb.shape[1], rgb.shape[0])
@@ -188,7 +188,14 @@ def _scaled(box: Box, across: float, down: float, size: tuple[int, int]) -> Box:
     return round(x0 * across), round(y0 * down), min(round(x1 * across), size[0]), min(round(y1 * down), size[1])
 
 
-def _read(source: Path | Remote) -> bytes:
+def read(source: Path | Remote) -> bytes:
+    """Return the bytes of a file, here or in object storage.
+
+    Raises
+    ------
+    ImageError
+        It is missing, no file, empty, too large or unreadable.
+    """
     name = source if isinstance(source, Path) else source.path
     try:
         content = _read_file(source) if isinstance(source, Path) else storage.read(source, _MOST_FILE_BYTES)

@@ -19,6 +19,7 @@ _GAIN = 1.03  # a setting must be so much faster to be taken: noise is not a rea
 _WARM_UP_S = 0.3
 _WINDOW_S = 1.2
 _LEAST_HANDFULS = 12  # in a window
+_HOPELESS = 0.85  # of the best rate: a setting that is slower after a third of a window is not tried to its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,14 @@ class Pace:
             return
         self._photographs += photographs
         self._handfuls += 1
-        if now - self._since < _WINDOW_S or self._handfuls < _LEAST_HANDFULS:
+        passed = now - self._since
+        if passed < _WINDOW_S / 3 or self._handfuls < _LEAST_HANDFULS / 3:
             return
-        self._rates[self._now] = self._photographs / (now - self._since)
-        self._next()
+        rate = self._photographs / passed
+        hopeless = rate < _HOPELESS * self._rates.get(self._best, 0.0)
+        if hopeless or (passed >= _WINDOW_S and self._handfuls >= _LEAST_HANDFULS):
+            self._rates[self._now] = rate
+            self._next()
 
     def _next(self) -> None:
         best, now = self._best, self._now

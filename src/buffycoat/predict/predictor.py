@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from buffycoat.bundle.read import Bundle
     from buffycoat.predict.look import Looked
     from buffycoat.predict.pace import Pace
+    from buffycoat.predict.pipeline import Work
     from buffycoat.records.card import BundleCard, OperatingPoint
 
 Image = Path | str | bytes | NDArray[np.uint8]
@@ -52,15 +54,16 @@ class Predictor:
         views: Literal[1, 4] = 1,
         batch: int | None = None,
         max_pixels: int = MOST_PIXELS,
+        processes: bool = False,
     ) -> None:
         from buffycoat.imaging.view import View
         from buffycoat.predict.session import Session
 
         self.bundle = bundle
         self.card: BundleCard = bundle.card
-        self.views = views
+        self.views: Literal[1, 4] = views
         self.max_pixels = max_pixels
-        self._threads, self._batch = threads, batch
+        self._threads, self._batch, self._processes = threads, batch, processes
         self.view = View(self.card.frame, self.card.view_px, self.card.input_px)
         self._point = _operating_point(self.card, views)
         self.session = Session(bundle.model)
@@ -75,6 +78,7 @@ class Predictor:
         views: Literal[1, 4] = 1,
         batch: int | None = None,
         max_pixels: int = MOST_PIXELS,
+        processes: bool = False,
     ) -> Predictor:
         """Open a bundle.
 
@@ -83,13 +87,17 @@ class Predictor:
         bundle
             Its folder; None for the one that comes with the package.
         threads
-            Threads at work in :meth:`predict` and :meth:`stream`; None: found by measurement.
+            Photographs looked at side by side in :meth:`predict` and :meth:`stream`; None: found by measurement.
         views
             4 averages the answers over four quarter turns: a little surer, four times the work of the network.
         batch
             Photographs a batch; None: found by measurement.
         max_pixels
             Larger photographs are refused.
+        processes
+            Whether many photographs are looked at in processes beside this one, which is faster than its own
+            threads. Your main module is then imported again by each: keep what it does under
+            ``if __name__ == "__main__"``.
 
         Raises
         ------
@@ -106,7 +114,7 @@ class Predictor:
         if batch is not None and batch < 1:
             raise UsageError(f"batch must be at least 1, not {batch}.")
         opened = open_bundle(default_bundle() if bundle is None else Path(bundle))
-        return cls(opened, threads=threads, views=views, batch=batch, max_pixels=max_pixels)
+        return cls(opened, threads=threads, views=views, batch=batch, max_pixels=max_pixels, processes=processes)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -150,13 +158,6 @@ class Predictor:
         from buffycoat.predict.pace import Pace
         from buffycoat.settings import usable_cores
 
-        def work(handful: Sequence[Item], batch: int) -> list[PhotographResult]:
-            results = self.work(handful, batch)
-            if also is not None:
-                for item, result in zip(handful, results, strict=True):
-                    also(item, result)
-            return results
-
         source = iter(items)
         first: list[Item] = []
         heavy = 0
@@ -167,11 +168,20 @@ class Predictor:
                 break
         if len(first) <= _FEW and heavy < pipeline.MOST_BYTES:
             if not (stop is not None and stop.is_set()):
-                yield from work(first, 1)
+                yield from _then(self.work, also)(first, 1)
             return
         pace = Pace(usable_cores(), threads=self._threads, batch=self._batch)
         self.pace = pace
-        yield from pipeline.run(itertools.chain(first, source), work, pace, stop=stop)
+        with self._hands() as work:
+            yield from pipeline.run(itertools.chain(first, source), _then(work, also), pace, stop=stop)
+
+    def _hands(self) -> AbstractContextManager[Work]:
+        """Return who does the work: this process, or others beside it."""
+        if not self._processes:
+            return nullcontext(self.work)
+        from buffycoat.predict.processes import Order, beside
+
+        return beside(Order(self.bundle, self.views, self.max_pixels), self.work)
 
     def work(self, items: Sequence[Item], batch: int) -> list[PhotographResult]:
         """Return one result per item, computed on this thread, the network taking `batch` cells at a time."""
@@ -258,6 +268,20 @@ class Predictor:
             logits.append(np.stack([one for one, _ in given]))
             unlikeness.append(np.stack([one for _, one in given]))
         return answer(np.concatenate(logits, axis=1), np.concatenate(unlikeness, axis=1), self._point)
+
+
+def _then(work: Work, also: Also | None) -> Work:
+    """Return work after which every item and its result are shown to `also`."""
+    if also is None:
+        return work
+
+    def both(handful: Sequence[Item], batch: int) -> list[PhotographResult]:
+        results = work(handful, batch)
+        for item, result in zip(handful, results, strict=True):
+            also(item, result)
+        return results
+
+    return both
 
 
 def _operating_point(card: BundleCard, views: int) -> OperatingPoint:

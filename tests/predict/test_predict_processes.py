@@ -1,0 +1,173 @@
+"""Worker processes answer like this one, and one that falls over costs at most the photograph that felled it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from buffycoat.predict import PhotographResult, Predictor, processes
+from buffycoat.predict.items import Item, Remote
+from buffycoat.predict.look import MOST_PIXELS
+from buffycoat.predict.processes import Order, Processes, ProcessLostError, fetched
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start processes with the first photographs."""
+    monkeypatch.setattr(processes, "_AFTER_S", 0.0)
+
+
+@pytest.fixture
+def team(predictor: Predictor, at_once: None) -> Iterator[Processes]:
+    made = Processes(Order(predictor.bundle, 1, MOST_PIXELS), predictor.work)
+    yield made
+    made.close()
+
+
+def _workers() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children(recursive=True) if not one.children() and _is_worker(one)]
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    try:
+        parent = process.parent()
+        return "forkserver" in " ".join(process.cmdline()) and parent is not None and parent.pid != os.getpid()
+    except psutil.Error:
+        return False
+
+
+def _until(is_so: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def _items(photographs: Path, times: int = 1) -> list[Item]:
+    paths = [*sorted(photographs.glob("*.jpg")), photographs / "none.jpg"]
+    return [Item(f"{path.name}\n{k}", path) for k in range(times) for path in paths]
+
+
+@pytest.mark.slow
+def test_answers_are_those_of_threads_and_workers_end_with_the_run(
+    predictor: Predictor, photographs: Path, at_once: None
+) -> None:
+    items = _items(photographs, 60)
+    expected = list(predictor.run(items))
+    other = Predictor(predictor.bundle, processes=True, threads=2, batch=4)
+    seen, found = 0, []
+    for result in other.run(items):
+        found.append(result)
+        if len(found) == 100:  # the rest waits for a process to be there
+            _until(lambda: bool(_workers()))
+        seen = max(seen, len(_workers()) if len(found) % 50 == 0 else 0)
+    assert found == expected
+    assert seen
+    _until(lambda: not _workers())
+
+
+@pytest.mark.slow
+def test_a_killed_worker_loses_nothing(team: Processes, predictor: Predictor, photographs: Path) -> None:
+    items = _items(photographs)
+    expected = predictor.work(items, 8)
+    for _ in range(3):
+        _ready(team, items)
+        for one in _workers():
+            one.send_signal(signal.SIGKILL)
+            one.wait()
+        assert team.work(items, 8) == expected
+    assert _workers()
+
+
+def _ready(team: Processes, items: Sequence[Item]) -> None:
+    def idle() -> bool:
+        team.work(items[:1], 1)
+        return bool(team._idle)
+
+    _until(idle)
+
+
+@pytest.mark.slow
+def test_where_no_process_can_be_started_this_one_does_the_work(
+    predictor: Predictor, photographs: Path, at_once: None
+) -> None:
+    impossible: Any = 3  # no bundle is calibrated for three views: every process ends over it
+    team = Processes(Order(predictor.bundle, impossible, MOST_PIXELS), predictor.work)
+    items = _items(photographs)
+    expected = predictor.work(items, 8)
+    assert team.work(items, 8) == expected
+    _until(lambda: team._useless)
+    assert team.work(items, 8) == expected
+    assert not _workers()
+    team.close()
+
+
+def test_a_few_photographs_start_no_process(
+    predictor: Predictor, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(order: Order) -> None:
+        raise AssertionError("started")
+
+    monkeypatch.setattr(processes, "Process", refuse)
+    other = Predictor(predictor.bundle, processes=True)
+    items = _items(photographs)
+    assert list(other.run(items)) == list(predictor.run(items))
+
+
+class _Fragile:
+    """Stands for a process that falls over a photograph called *poison*."""
+
+    made = 0
+
+    def __init__(self, _: Order) -> None:
+        type(self).made += 1
+        self.alive = True
+
+    def wait(self) -> None: ...
+
+    def end(self) -> None:
+        self.alive = False
+
+    def fate(self) -> str:
+        return "SIGSEGV"
+
+    def ask(self, items: Sequence[Item], _: int) -> list[PhotographResult]:
+        assert self.alive
+        if any(item.name == "poison" for item in items):
+            raise ProcessLostError
+        return [PhotographResult(item.name, 1, 1, None, (), "none") for item in items]
+
+
+def test_the_photograph_that_fells_a_process_is_named_and_the_others_are_answered(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch, at_once: None
+) -> None:
+    monkeypatch.setattr(processes, "Process", _Fragile)
+    team = Processes(Order(predictor.bundle, 1, MOST_PIXELS), predictor.work)
+    _ready(team, [Item("x", None, error="x")])
+    items = [Item(name, b"") for name in ("a", "poison", "b", "c")]
+    found = team.work(items, 8)
+    team.close()
+    assert [result.image for result in found] == ["a", "poison", "b", "c"]
+    assert [result.error for result in found] == [
+        None,
+        "made the program that looked at it stop (SIGSEGV)",
+        None,
+        None,
+    ]
+
+
+def test_what_lies_in_a_storage_is_read_before_it_travels(photographs: Path) -> None:
+    path = (photographs / "0.jpg").absolute()
+    here = Item("a", path)
+    assert fetched(here) is here
+    far = fetched(Item("b", Remote(f"file://{path}", str(path))))
+    assert (far.name, far.content) == ("b", path.read_bytes())
+    lost = fetched(Item("c", Remote(f"file://{path}.no", f"{path}.no")))
+    assert (lost.content, lost.error) == (None, "missing")
