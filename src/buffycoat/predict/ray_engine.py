@@ -111,9 +111,7 @@ class RayEngine:
             batch_size=_HANDFUL,
             concurrency=workers,
             num_cpus=1,
-            max_restarts=-1,
-            max_task_retries=-1,
-        )
+        )  # Ray restarts a lost actor and does its tasks again, without end, unless told otherwise
         due, early = 0, dict[int, PhotographResult]()
         for row in answered.iter_rows():
             early[int(row["place"])] = decode_result(str(row["result"]))
