@@ -11,7 +11,13 @@ from buffycoat.records.differential import Counter, Differential, Signer
 WHEN = datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC)
 FOUR = ("neutrophil", "eosinophil", "lymphocyte", "monocyte")
 SIGNER = Signer(name="O'Neil & Söhne | <b>", signed_at=datetime(2025, 3, 4, 9, 0, tzinfo=UTC))
+SEAL = "0123456789abcdef" * 4
 NASTY = "S|1^2~3&4\\5 <i>ß</i>"
+
+
+def sealed(**changes: Any) -> Differential:
+    """Return a count signed at the review desk."""
+    return full(signer=SIGNER.model_copy(update={"seal": SEAL}), **changes)
 
 
 def plain(**changes: Any) -> Differential:

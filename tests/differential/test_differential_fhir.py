@@ -14,7 +14,7 @@ from buffycoat.differential import count
 from buffycoat.differential.fhir import fhir_document
 from buffycoat.records.differential import Differential
 from buffycoat.taxonomy import CELL_TYPES
-from tests.differential.differential_cases import NASTY, SIGNER, WHEN, full, plain
+from tests.differential.differential_cases import NASTY, SEAL, SIGNER, WHEN, full, plain, sealed
 
 
 def validated(*counts: Differential) -> Any:
@@ -131,3 +131,11 @@ def test_identifiers_are_references_without_a_patient_and_only_where_given() -> 
 def test_the_same_count_gives_the_same_document() -> None:
     assert fhir_document([full()]) == fhir_document([full()])
     assert fhir_document([full()]) != fhir_document([full(wbc=6.3)])
+
+
+def test_the_report_of_a_signed_count_carries_its_seal() -> None:
+    report = validated(sealed()).entry[0].resource
+    (extension,) = report.extension
+    assert (extension.url, extension.valueString) == ("urn:buffycoat:seal", SEAL)
+    for made in (full(), plain()):
+        assert all(entry.resource.extension is None for entry in validated(made).entry)

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from buffycoat.differential import count
-from buffycoat.differential.hl7 import escaped, hl7_text
+from buffycoat.differential.hl7 import LOCAL, escaped, hl7_text
 from buffycoat.differential.identity import accession_of
 from buffycoat.records.differential import Differential, ReferenceRange, ReferenceRanges
 from buffycoat.taxonomy import CELL_TYPES
-from tests.differential.differential_cases import NASTY, SIGNER, WHEN, full, plain
+from tests.differential.differential_cases import NASTY, SEAL, SIGNER, WHEN, full, plain, sealed
 
 _BACK = {"F": "|", "S": "^", "R": "~", "T": "&", "E": "\\", ".br": "\n"}
 
@@ -162,3 +162,13 @@ def test_several_slides_make_a_batch_and_the_same_count_the_same_message() -> No
     controls = {line.split("|")[9] for line in segments if line.startswith("MSH")}
     assert len(controls) == 2
     assert all(len(control) <= 20 for control in controls)
+
+
+def test_a_signed_count_carries_its_seal() -> None:
+    message = parsed(sealed())
+    message.validate()
+    (obx,) = [obx for obx in observations(message) if obx.obx_3.obx_3_1.to_er7() == "SEAL"]
+    assert (obx.obx_2.to_er7(), obx.obx_3.obx_3_3.to_er7(), obx.obx_5.to_er7()) == ("ST", LOCAL, SEAL)
+    assert obx.obx_11.to_er7() == "F"
+    for made in (full(), plain()):
+        assert "SEAL" not in {obx.obx_3.obx_3_1.to_er7() for obx in observations(parsed(made))}

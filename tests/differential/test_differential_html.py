@@ -16,7 +16,7 @@ from buffycoat.differential.gallery import GalleryCell, wells
 from buffycoat.differential.html import html_text
 from buffycoat.differential.pictures import cell_picture, encoded
 from buffycoat.records.differential import NOTICE
-from tests.differential.differential_cases import NASTY, SIGNER, full, plain
+from tests.differential.differential_cases import NASTY, SEAL, SIGNER, full, plain, sealed
 
 JPEG = encoded(np.full((8, 8, 3), (200, 40, 90), np.uint8))
 
@@ -155,3 +155,8 @@ def test_every_cells_picture_shows_the_same_share_of_its_field(size: tuple[int, 
     assert abs(columns.mean() - 63.5) < 16
     at_half = cell_picture(rgb[::2, ::2], (x - 10, y - 10, x + 10, y + 10), width)
     assert at_half.shape == (128, 128, 3)
+
+
+def test_the_page_of_a_signed_count_carries_its_seal_in_full() -> None:
+    assert f"Seal of the signature: {SEAL}" in Page(html_text([sealed()])).text
+    assert "Seal of" not in Page(html_text([full(), plain()])).text

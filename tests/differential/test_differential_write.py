@@ -9,13 +9,14 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from buffycoat.differential import count
 from buffycoat.differential.csv_file import COLUMNS, csv_text, read_counts
 from buffycoat.differential.write import FORMATS, format_of, read, text_of, write
 from buffycoat.errors import DataError, UsageError
-from buffycoat.records.differential import ReferenceRange, ReferenceRanges
-from tests.differential.differential_cases import NASTY, full, plain
+from buffycoat.records.differential import ReferenceRange, ReferenceRanges, Signer
+from tests.differential.differential_cases import NASTY, SEAL, WHEN, full, plain, sealed
 
 
 @pytest.mark.parametrize(
@@ -134,3 +135,18 @@ def test_bad_totals_are_refused_with_their_row(content: str, said: str, tmp_path
     path.write_text(content)
     with pytest.raises(DataError, match=said):
         read_counts(path)
+
+
+def test_csv_and_json_carry_the_seal_of_a_signed_count_only(tmp_path: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(csv_text([sealed(slide="signed"), full(), plain()]))))
+    assert {(row["slide"] == "signed", row["seal"]) for row in rows} == {(True, SEAL), (False, "")}
+    sealed().write(tmp_path / "signed.json")
+    assert json.loads((tmp_path / "signed.json").read_text())["signer"]["seal"] == SEAL
+    (again,) = read(tmp_path / "signed.json")
+    assert again == sealed()
+
+
+@pytest.mark.parametrize("seal", ["", "abc", "g" * 64, SEAL.upper()])
+def test_what_is_no_seal_is_refused(seal: str) -> None:
+    with pytest.raises(ValidationError):
+        Signer(name="Reader", signed_at=WHEN, seal=seal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -76,6 +77,23 @@ def test_a_signed_report_is_final_and_names_its_signer_in_every_form(desk: Desk,
     assert "<blink>" not in shown.text
     assert "script-src" not in shown.headers["content-security-policy"]
     assert "default-src 'none'" in shown.headers["content-security-policy"]
+
+
+def test_every_form_of_a_signed_report_bears_the_seal_of_its_signature(desk: Desk, page: Page) -> None:
+    slide = drawn_slide(desk, fields=1)
+    reading = page.read(slide.id)["id"]
+
+    def reports() -> dict[str, str]:
+        forms = ("html", "csv", "json", "fhir.json", "hl7")
+        return {form: page.http.get(f"/api/v1/readings/{reading}/report.{form}").text for form in forms}
+
+    assert not {form for form, text in reports().items() if re.search("[0-9a-f]{64}", text)}
+    first = page.sign(reading, page.see_all(reading))["signatures"][-1]["event_hash"]
+    assert {form for form, text in reports().items() if first in text} == set(reports())
+    sequence = page.post(f"/readings/{reading}/amend", {"reason": "a cell was overlooked"})["sequence"]
+    assert not {form for form, text in reports().items() if first in text}
+    second = page.sign(reading, sequence)["signatures"][-1]["event_hash"]
+    assert {form for form, text in reports().items() if second in text and first not in text} == set(reports())
 
 
 def test_an_open_report_is_preliminary_and_one_signed_again_is_amended(desk: Desk, page: Page) -> None:

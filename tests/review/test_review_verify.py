@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
+from typer.testing import CliRunner
 
+from buffycoat.cli.main import app
+from buffycoat.errors import UsageError
 from buffycoat.review import log
 from buffycoat.review.desk import Desk
 from buffycoat.review.schema import Event
+from buffycoat.review.seals import SEALS
 from buffycoat.review.verify import rebuild, verify
 from tests.review.clients import Page
 from tests.review.desks import drawn_slide
 
 
-def _signed(desk: Desk) -> None:
+def _signed(desk: Desk) -> str:
+    """Sign a slide; returns the reading."""
     slide = drawn_slide(desk, fields=2)
     page = Page(desk)
     reading = page.read(slide.id)
     cells = page.get(f"/readings/{reading['id']}")["cells"]
     page.move(reading["id"], "move", 1, cells=[cells[0]["id"]], label="basophil")
     page.sign(reading["id"], page.see_all(reading["id"]))
+    return str(reading["id"])
+
+
+def _printed_seal(desk: Desk, reading: str) -> str:
+    """Return the seal as it stands on the page to print."""
+    shown = Page(desk).http.get(f"/api/v1/readings/{reading}/report.html").text
+    (seal,) = re.findall(r'<code class="seal">([0-9a-f]{64})</code>', shown)
+    return str(seal)
 
 
 def _unguarded(desk: Desk, *statements: str) -> None:
@@ -113,3 +128,71 @@ def test_what_is_derived_is_rebuilt_to_the_last_row(any_desk: Desk) -> None:
     assert not verify(any_desk).sound
     assert rebuild(any_desk) == 9
     assert verify(any_desk).sound
+
+
+def test_the_seal_on_a_printed_page_says_what_was_signed(any_desk: Desk) -> None:
+    reading = _signed(any_desk)
+    counted = Page(any_desk).get(f"/readings/{reading}")["differential"]
+    found = verify(any_desk, seals=[_printed_seal(any_desk, reading)])
+    assert found.sound
+    (signed,) = found.signed
+    assert (signed.slide, signed.name, signed.latest) == ("Slide 1", "A. Reader", True)
+    assert sum(signed.counts.values()) == counted["denominator"] + counted["unidentified"] + counted["artefacts"]
+    assert {row["label"]: row["count"] for row in counted["rows"] if row["count"]}.items() <= signed.counts.items()
+    Page(any_desk).post(f"/readings/{reading}/amend", {"reason": "a cell was overlooked"})
+    assert [one.latest for one in verify(any_desk, seals=[signed.seal]).signed] == [False]
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE events SET body = replace(body, 'basophil', 'monocyte') WHERE kind = 'cells.moved'", "says nothing"),
+        ("UPDATE events SET body = replace(body, 'A. Reader', 'B') WHERE kind = 'reading.signed'", "says nothing"),
+        ("UPDATE events SET hash = replace(hash, 'a', 'b') WHERE kind = 'reading.signed'", "is no signature"),
+        ("DELETE FROM events WHERE kind = 'reading.signed'", "is no signature"),
+    ],
+)
+def test_after_tampering_the_seal_on_a_printed_page_verifies_no_more(desk: Desk, statement: str, told: str) -> None:
+    seal = _printed_seal(desk, _signed(desk))
+    _unguarded(desk, statement)
+    found = verify(desk, seals=[seal])
+    assert found.signed == []
+    assert any(fault.startswith(f"The seal {seal} {told}") for fault in found.faults), found.faults
+
+
+def test_a_log_forged_from_end_to_end_does_not_know_the_seal_on_a_printed_page(desk: Desk) -> None:
+    """Somebody with all rights to database and folder: only the page remembers."""
+    seal = _printed_seal(desk, _signed(desk))
+    with desk.database.read() as session:
+        lines = session.scalars(select(Event).order_by(Event.id)).all()
+        session.expunge_all()
+    previous, statements = log.GENESIS, []
+    for line in lines:
+        line.body = line.body.replace("basophil", "monocyte")
+        line.previous = previous
+        previous = line.hash = log.seal(line)
+        body = line.body.replace(":", "\\:")  # no parameters to be bound
+        values = f"body = '{body}', previous = '{line.previous}', hash = '{line.hash}'"
+        statements.append(f"UPDATE events SET {values} WHERE id = {line.id}")  # noqa: S608
+    _unguarded(desk, *statements)
+    rebuild(desk)
+    (desk.settings.folder / SEALS).write_text(f"{lines[-1].id} {lines[-1].hash}\n")
+    assert verify(desk).sound
+    assert verify(desk, seals=[seal]).faults == [
+        f"The seal {seal} is no signature of this log: the log was changed, or it is another desk's."
+    ]
+
+
+def test_the_command_takes_a_seal_as_it_is_typed_from_paper(desk: Desk) -> None:
+    seal = _printed_seal(desk, _signed(desk))
+    folder = ["review", "verify", "--quiet", "--folder", str(desk.settings.folder)]
+    typed = " ".join(seal[k : k + 8] for k in range(0, 64, 8)).upper()
+    done = CliRunner().invoke(app, [*folder, "--seal", typed])
+    assert done.exit_code == 0, done.output
+    assert "Signed by A. Reader" in done.output
+    done = CliRunner().invoke(app, [*folder, "--json", "--seal", seal, "--seal", "0" * 64])
+    assert done.exit_code == 1
+    said = json.loads(done.stdout)
+    assert [one["seal"] for one in said["signed"]] == [seal]
+    assert len(said["faults"]) == 1
+    assert isinstance(CliRunner().invoke(app, [*folder, "--seal", seal[:-1]]).exception, UsageError)

@@ -12,6 +12,7 @@ from buffycoat.cli.console import counting, remarks, results
 
 if TYPE_CHECKING:
     from buffycoat.review.desk import Desk
+    from buffycoat.review.verify import Signed
 
 PASSWORD_FILE_VARIABLE = "BUFFYCOAT_REVIEW_DATABASE_PASSWORD_FILE"  # noqa: S105 - a name
 
@@ -116,6 +117,10 @@ def verify(
     folder: Folder = None,
     database: DatabaseUrl = None,
     images: Annotated[bool, typer.Option("--images/--no-images", help="Check every photograph's bytes too.")] = True,
+    seal: Annotated[
+        list[str] | None,
+        typer.Option(help="A seal that stands on a report: is it a signature of this log, and of what? Several times."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     quiet: Quiet = False,
 ) -> None:
@@ -126,7 +131,9 @@ def verify(
 
     desk = _desk(folder, database)
     with counting("Checking the log", quiet=quiet or as_json) as move:
-        found = check(desk, images=images, on_progress=move)
+        found = check(desk, images=images, seals=[_seal(one) for one in seal or ()], on_progress=move)
+    for signed in () if as_json else found.signed:
+        results().print(_words_of(signed), markup=False, soft_wrap=True)
     if as_json:
         results().print_json(data={**asdict(found), "sound": found.sound})
     elif found.sound:
@@ -137,7 +144,7 @@ def verify(
         )
     else:
         for fault in found.faults:
-            results().print(fault, markup=False)
+            results().print(fault, markup=False, soft_wrap=True)
         remarks().print(f"[bold red]{len(found.faults)} fault{'s' * (len(found.faults) != 1)}.[/]")
     desk.close()
     if not found.sound:
@@ -308,6 +315,24 @@ def _say_ready(desk: Desk, address: str, *, browser: bool) -> None:
         )
     if browser and sys.stdout.isatty():
         webbrowser.open(address)
+
+
+def _seal(given: str) -> str:
+    from buffycoat.errors import UsageError
+
+    seal = "".join(given.split()).lower()
+    if len(seal) != 64 or set(seal) - set("0123456789abcdef"):
+        raise UsageError(
+            f"{given!r} is no seal: expected 64 hexadecimal digits, found {len(seal)} characters.",
+            hint="It stands in full at the foot of a signed report.",
+        )
+    return seal
+
+
+def _words_of(signed: Signed) -> str:
+    counts = ", ".join(f"{n} {label}" for label, n in sorted(signed.counts.items()))
+    since = "" if signed.latest else " The reading was amended since."
+    return f"Signed by {signed.name}, {signed.at}, line {signed.line}: {signed.slide}: {counts or 'no cells'}.{since}"
 
 
 def _password(file: Path | None) -> str:

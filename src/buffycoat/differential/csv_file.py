@@ -15,10 +15,10 @@ from buffycoat.records.differential import ARTEFACT, UNIDENTIFIED, Differential,
 COLUMNS = (
     *("slide", "specimen", "subject", "status", "signer", "signed_at", "counted_by", "type", "count", "denominator"),
     *("percent", "percent_low", "percent_high", "level", "absolute_10e9_per_l", "absolute_low", "absolute_high"),
-    *("flag_percent", "flag_absolute", "assessed", "cautions", "notice"),
+    *("flag_percent", "flag_absolute", "assessed", "cautions", "notice", "seal"),
 )
-"""The columns, in order. Figures have full precision; limits and flags are empty where there are none; cautions are the
-slide's, the same in each of its rows."""
+"""The columns, in order. Figures have full precision; limits and flags are empty where there are none; cautions and
+seal are the slide's, the same in each of its rows."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MOST_BYTES = 1 << 20
@@ -40,7 +40,7 @@ def csv_text(counts: Sequence[Differential]) -> str:
             signer.signed_at.isoformat() if signer else "",
             _safe(made.counted_by.name),
         )
-        tail = (_safe(" ".join(made.warnings)), made.notice)
+        tail = (_safe(" ".join(made.warnings)), made.notice, (signer.seal or "") if signer else "")
         writer.writerows([*head, *_figures(row, made), *tail] for row in made.types)
         for name, n in ((UNIDENTIFIED, made.unidentified), (ARTEFACT, made.artefacts)):
             writer.writerow([*head, name, n, *[""] * 11, *tail])

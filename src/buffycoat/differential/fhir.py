@@ -22,6 +22,9 @@ _TERMS = "http://terminology.hl7.org/CodeSystem"
 _INTERPRETATION = {"low": ("L", "Low"), "within": ("N", "Normal"), "high": ("H", "High")}
 _LOCAL = "urn:buffycoat:differential"
 
+SEAL = "urn:buffycoat:seal"
+"""The extension of a DiagnosticReport that holds the seal of its signature."""
+
 
 def fhir_document(counts: Sequence[Differential]) -> Resource:
     """Return a Bundle (type "collection") of all counts, ready for JSON."""
@@ -71,6 +74,8 @@ def _report(made: Differential) -> Resource:
         report["specimen"] = [_specimen(made.specimen)]
     if made.signer is not None:
         report["resultsInterpreter"] = [{"display": made.signer.name}]
+        if made.signer.seal is not None:
+            report["extension"] = [{"url": SEAL, "valueString": made.signer.seal}]
     return report
 
 

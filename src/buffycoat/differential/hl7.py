@@ -114,6 +114,8 @@ def _observations(made: Differential) -> Iterable[Observed]:
         ("ARTEFACT", "Artefacts, outside the count", made.artefacts),
     ):
         yield _obx(made, "NM", _code(name, title, LOCAL), "", str(n), "{cells}^cells^UCUM")
+    if made.signer is not None and made.signer.seal is not None:
+        yield _obx(made, "ST", _code("SEAL", "Seal of the signature (SHA-256)", LOCAL), "", made.signer.seal, "")
 
 
 def _type(made: Differential, row: TypeCount, sub: str) -> Iterable[Observed]:

@@ -38,6 +38,9 @@ Identifier = Annotated[
 ]
 """What a laboratory calls a specimen or subject; taken as it is, never interpreted."""
 
+Seal = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 of a signature's line in the review desk's log, and so of every line before it."""
+
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -105,6 +108,7 @@ class Signer(Document):
 
     name: Line
     signed_at: AwareDatetime
+    seal: Seal | None = None  # of a count signed at the review desk
 
 
 class Counter(Document):

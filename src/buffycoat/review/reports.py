@@ -53,7 +53,9 @@ def _document(desk: Desk, view: DeskView) -> Differential:
         counted_by=Counter(kind="reviewed", name=reading.reader),
         ranges=desk.ranges,
         status="preliminary" if not signed else "amended" if reading.amendments else "final",
-        signer=None if signature is None else Signer(name=signature.name, signed_at=signature.at),
+        signer=None
+        if signature is None
+        else Signer(name=signature.name, signed_at=signature.at, seal=signature.event_hash),
         fields=len(analysed),
         fields_without=sum(field.id not in with_cells for field in analysed),
         cut_cells=sum(cell.touches_border for cell in alive if cell.label != ARTEFACT),

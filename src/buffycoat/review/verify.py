@@ -1,13 +1,15 @@
 """Checking the log and what was derived from it; deriving it anew.
 
 Four questions: is the chain whole, do the seals noted outside the database lie on it, do the derived tables say what
-the log says, and are all photographs there with the bytes they had.
+the log says, and are all photographs there with the bytes they had. A fifth may be asked with a report in the hand: is
+the seal that stands on it a signature of this log, and of what.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +18,25 @@ from sqlalchemy.orm import Session
 
 from buffycoat.review import log, replay
 from buffycoat.review.desk import Desk
-from buffycoat.review.schema import DERIVED, Base, Event, Field
+from buffycoat.review.documents import moment
+from buffycoat.review.schema import DERIVED, Base, Event, Field, Slide
 from buffycoat.review.seals import noted_seals
 
 _AT_ONCE = 2000
 _MOST_FAULTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a seal stands for, as the log has it."""
+
+    seal: str
+    line: int
+    slide: str
+    name: str
+    at: str  # ISO 8601, UTC
+    counts: dict[str, int]  # cells by label
+    latest: bool  # False: the reading was amended since
 
 
 @dataclass(slots=True)
@@ -31,6 +47,8 @@ class Verdict:
     ----------
     faults
         One sentence each; empty when all is well.
+    signed
+        What the given seals stand for, where nothing up to their lines was changed.
     """
 
     events: int = 0
@@ -39,6 +57,7 @@ class Verdict:
     images: int = 0
     rows: int = 0
     faults: list[str] = field(default_factory=list)
+    signed: list[Signed] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
@@ -51,15 +70,27 @@ class Verdict:
             self.faults.append(sentence)
 
 
-def verify(desk: Desk, *, images: bool = True, on_progress: Callable[[int, int], None] | None = None) -> Verdict:
-    """Check everything, against one moment of the database; nothing is changed."""
+def verify(
+    desk: Desk,
+    *,
+    images: bool = True,
+    seals: Sequence[str] = (),
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Verdict:
+    """Check everything, against one moment of the database; nothing is changed.
+
+    `seals` are those that stand on reports: 64 hexadecimal digits, as printed.
+    """
     verdict = Verdict()
     copy = create_engine("sqlite://")
     event.listen(copy, "connect", lambda connection, _record: connection.execute("PRAGMA foreign_keys=ON"))
     Base.metadata.create_all(copy)
     with desk.database.read() as session, copy.connect() as connection, Session(connection) as rebuilt:
         hashes = _check_chain(session, rebuilt, verdict, on_progress)
+        whole = verdict.sound
         _check_seals(desk, hashes, verdict)
+        for seal in seals:
+            _check_given(session, rebuilt, seal, verdict, whole=whole)
         for table in DERIVED:
             _compare(session, rebuilt, table, verdict)
         digests = sorted(set(session.scalars(select(Field.image))))
@@ -118,6 +149,29 @@ def _check_seals(desk: Desk, hashes: dict[int, str], verdict: Verdict) -> None:
             verdict.blame(f"Line {number}, a signature noted outside the database, is gone.")
         elif hashes[number] != digest:
             verdict.blame(f"Line {number} is not the signature that was noted outside the database.")
+
+
+def _check_given(session: Session, rebuilt: Session, seal: str, verdict: Verdict, *, whole: bool) -> None:
+    line = session.scalars(select(Event).where(Event.hash == seal, Event.kind == "reading.signed")).first()
+    if line is None:
+        verdict.blame(f"The seal {seal} is no signature of this log: the log was changed, or it is another desk's.")
+        return
+    if not whole:
+        verdict.blame(f"The seal {seal} says nothing: the chain it stands on is broken.")
+        return
+    later = select(Event.id).where(Event.reading_id == line.reading_id, Event.id > line.id)
+    body = json.loads(line.body)
+    verdict.signed.append(
+        Signed(
+            seal=seal,
+            line=line.id,
+            slide=rebuilt.scalars(select(Slide.name).where(Slide.id == line.slide_id)).one(),
+            name=body["name"],
+            at=moment(line.at).isoformat(timespec="seconds"),
+            counts=body["counts"],
+            latest=session.scalars(later.limit(1)).first() is None,
+        )
+    )
 
 
 def _compare(session: Session, rebuilt: Session, table: Table, verdict: Verdict) -> None:
