@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,7 +24,7 @@ from buffycoat.report.figures.curves import curve
 from buffycoat.report.figures.diagrams import diagrams
 from buffycoat.report.figures.forest import accuracy_forest, difference_forest, sensitivity_forest
 from buffycoat.report.numbers import with_interval
-from buffycoat.report.svg import Drawing, ticks
+from buffycoat.report.svg import Drawing, free_place, ticks
 from buffycoat.report.terminal import comparison_table, summary
 from buffycoat.report.words import cautions, conclusion, headline
 from tests.report.make_study import FOUR, exact, make_study, model_result
@@ -269,3 +270,12 @@ def test_repeats_show_how_far_they_lie_apart() -> None:
     twice = once.model_copy(update={"n": 2 * once.n, "per_fold_accuracy": (0.8, 0.9, 0.9, 1.0)})
     (words,) = cautions(results(twice))
     assert words.startswith("A, over 2 repeats") and "from 0.850 to 0.950" in words
+
+
+@given(st.floats(0, 400), st.lists(st.floats(0, 400), max_size=8))
+def test_a_label_finds_the_nearest_free_place_wherever_the_others_stand(wanted: float, others: list[float]) -> None:
+    taken: list[float] = []
+    for place in [*others, wanted]:
+        taken.append(free_place(place, taken, 15))
+    assert all(abs(one - other) > 14.9 for one, other in itertools.combinations(taken, 2))
+    assert free_place(wanted, [], 15) == wanted

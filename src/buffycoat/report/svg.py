@@ -244,6 +244,18 @@ def room(words: Iterable[str], size: float = 12.5) -> float:
     return max((len(text) for text in words), default=0) * CHARACTER_PX * size / 12.5
 
 
+def free_place(wanted: float, taken: Sequence[float], gap: float) -> float:
+    """Return the place nearest to `wanted` that is `gap` or more from all that are taken: for labels in a column.
+
+    Examples
+    --------
+    >>> free_place(50, [44, 58], 15)
+    29
+    """
+    steps = sorted({wanted, *(one + way * gap for one in taken for way in (-1, 1))}, key=lambda at: abs(at - wanted))
+    return next(at for at in steps if all(abs(at - one) > gap - 0.01 for one in taken))
+
+
 def _colour(role: str) -> str:
     return f"var(--{role})"
 

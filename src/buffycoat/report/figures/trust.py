@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from buffycoat.records.trust import Abstention, ReliabilityRow
 from buffycoat.report.numbers import percent, share
-from buffycoat.report.svg import Drawing, Scale, label, room
+from buffycoat.report.svg import Drawing, Scale, free_place, label, room
 
 _SIDE = 300
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 14, 30, 44
@@ -81,9 +81,7 @@ def risk_coverage_figure(curves: Sequence[tuple[str, Abstention]]) -> Drawing:
     for (title, one), (tone, dash) in zip(curves, TONES, strict=False):
         points = [(x(point.coverage), y(min(point.risk, y.high))) for point in one.curve]
         drawing.polyline(points, tone, width=2, dash=dash)
-        at = points[-1][1]
-        while any(abs(at - other) < 15 for other in taken):
-            at += 15 if at < height / 2 else -15
+        at = free_place(points[-1][1], taken, 15)
         taken.append(at)
         drawing.text(x.end_px + 8, at + 4, title, size=12, fill=tone)
         if one.answered.value and one.wrong.value is not None:
