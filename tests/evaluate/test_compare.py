@@ -10,13 +10,14 @@ from scipy.stats import binomtest, false_discovery_control
 
 from buffycoat.evaluate.compare import compare_all, exact_mcnemar, holm, sentence
 from buffycoat.evaluate.held_out import held_out
+from buffycoat.evaluate.intervals import PAIRED
 from buffycoat.records.documents import Comparison, Estimate, Interval
 from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
 
 
 def compared(*tables: pl.DataFrame, cells: pl.DataFrame) -> tuple[Comparison, ...]:
     models = held_out(pl.concat(tables), cells, CLASSES)
-    return compare_all(list(models.values()), {name: name for name in models}, seed=1, replicates=1000)
+    return compare_all(list(models.values()), {name: name for name in models})
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
@@ -80,7 +81,7 @@ def test_a_clear_lead_is_settled() -> None:
     assert found.p_value == pytest.approx(2 * 0.5**40) and found.p_adjusted == found.p_value
     assert found.settled and found.sentence.startswith("b is better than a by 0.67 (")
     assert found.method == "exact McNemar test on 60 cells"
-    assert found.difference.interval.method.startswith("paired cluster bootstrap over 60 groups")
+    assert found.difference.interval.method == PAIRED
 
 
 def test_models_with_the_same_answers_differ_by_nothing_and_the_interval_has_a_width() -> None:
@@ -89,8 +90,8 @@ def test_models_with_the_same_answers_differ_by_nothing_and_the_interval_has_a_w
     tables = [predictions_of(cells, answers, model=name) for name in "ab"]
     (found,) = compared(*tables, cells=cells)
     assert found.p_value == 1.0 and not found.settled and found.difference.value == 0
-    # none of 15 groups sets them apart: as many as 21.8 % still may
-    assert (found.difference.interval.low, found.difference.interval.high) == pytest.approx((-0.218, 0.218), abs=1e-3)
+    # none of 15 cells sets them apart; one more each way would: 1.96 · √(2/17) / √17
+    assert (found.difference.interval.low, found.difference.interval.high) == pytest.approx((-0.163, 0.163), abs=1e-3)
 
 
 def test_three_models_are_three_comparisons_corrected_together() -> None:
@@ -111,6 +112,7 @@ def test_copies_of_one_cell_are_one_cell_to_the_test() -> None:
     assert (found.first_only_right, found.second_only_right) == (20, 0)
     assert found.p_value == pytest.approx(0.5)
     assert found.method == "exact sign test on 3 groups of cells"
+    assert found.difference.interval.method == f"{PAIRED} at the effective number of cells (3 groups: 2)"
     assert not found.settled
 
 

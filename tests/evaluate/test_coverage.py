@@ -124,7 +124,7 @@ def test_limits_of_a_paired_difference(n: int) -> None:
         for right in ((kind == 0) | (kind == 1), (kind == 0) | (kind == 2)):
             answer = np.where(right, 0, 1)
             models.append(HeldOut("m", none, none, place, place, none, answer, np.eye(2)[answer]))
-        return Paired(models[0], models[1]).difference(seed=0, replicates=1000).interval
+        return Paired(models[0], models[1]).difference().interval
 
     assert 0.93 - NOISE <= coverage(draw, 0.03) <= 0.97 + NOISE
 

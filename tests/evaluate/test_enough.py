@@ -50,7 +50,7 @@ def test_the_sentence_names_how_many_images_would_settle_it() -> None:
     answers = {"a": "n" * 30 + "e" * 28 + "nn", "b": "n" * 27 + "eee" + "e" * 27 + "nnn"}
     tables = [predictions_of(cells, spelt(said), model=name) for name, said in answers.items()]
     models = [next(iter(held_out(table, cells, CLASSES).values())) for table in tables]
-    (found,) = compare_all(models, {"a": "A", "b": "B"}, seed=1, replicates=500)
+    (found,) = compare_all(models, {"a": "A", "b": "B"})
     assert (found.first_only_right, found.second_only_right) == (4, 0)
     assert not found.settled and found.images_needed is not None
     assert found.images_needed == rounded_up(max(pairs_needed(4 / 60, 0, alpha=0.05), 61))

@@ -9,10 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from scipy.stats import binomtest, bootstrap
+from scipy.optimize import brentq
+from scipy.stats import binom, binomtest, bootstrap
 
 from buffycoat.evaluate import metrics
-from buffycoat.evaluate.intervals import GroupBootstrap, clopper_pearson, exact_interval, mover_mean
+from buffycoat.evaluate.intervals import (
+    GroupBootstrap,
+    clopper_pearson,
+    correlation_of_shares,
+    exact_interval,
+    mid_p,
+    mover_mean,
+    paired_limits,
+)
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.9, 0.95]))
@@ -21,6 +30,19 @@ def test_exact_limits_are_scipys(counted: tuple[int, int], level: float) -> None
     right, n = counted
     theirs = binomtest(right, n).proportion_ci(confidence_level=level, method="exact")
     np.testing.assert_allclose(clopper_pearson(right, n, level), (theirs.low, theirs.high), atol=1e-9)
+
+
+@given(st.integers(1, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+@settings(deadline=None)
+def test_mid_p_limits_are_where_scipys_binomial_says(counted: tuple[int, int]) -> None:
+    right, n = counted
+
+    def beyond(chance: float) -> float:
+        return float(binom.sf(right, n, chance) + binom.pmf(right, n, chance) / 2)
+
+    low = 0.0 if right == 0 else brentq(lambda chance: beyond(chance) - 0.025, 0, 1)
+    high = 1.0 if right == n else brentq(lambda chance: beyond(chance) - 0.975, 0, 1)
+    np.testing.assert_allclose(mid_p(right, n), (low, high), atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +137,35 @@ def test_the_limits_of_a_mean_of_one_are_its_own() -> None:
     assert mover_mean(np.array([0.8]), np.array([0.7]), np.array([0.85])) == pytest.approx((0.7, 0.85))
 
 
+def test_the_limits_of_a_mean_take_in_weights_and_what_goes_together() -> None:
+    values, low, high = np.array([0.8, 0.6]), np.array([0.7, 0.5]), np.array([0.9, 0.7])
+    assert mover_mean(values, low, high) == pytest.approx((0.7 - 0.1 / np.sqrt(2), 0.7 + 0.1 / np.sqrt(2)))
+    assert mover_mean(values, low, high, correlation=np.ones((2, 2))) == pytest.approx((0.6, 0.8))
+    assert mover_mean(values, low, high, weights=np.array([1.0, 0.0])) == pytest.approx((0.7, 0.9))
+
+
+def test_shares_of_the_same_groups_go_together_as_their_simulation_does() -> None:
+    generator = np.random.default_rng(2)
+    size = generator.integers(1, 4, (40, 2)).astype(np.float64)
+
+    def drawn() -> NDArray[np.float64]:
+        chance = generator.beta(4, 1, 40)  # of both shares: a group is hard or easy
+        return generator.binomial(size.astype(int), chance[:, None]).astype(np.float64)
+
+    sets = [drawn() for _ in range(2000)]
+    shares = np.array([right.sum(axis=0) / size.sum(axis=0) for right in sets])
+    estimated = np.mean([correlation_of_shares(right, size)[0, 1] for right in sets[:400]])
+    assert estimated == pytest.approx(np.corrcoef(shares.T)[0, 1], abs=0.05)
+
+
+def test_paired_limits_are_those_done_by_hand() -> None:
+    """Bentur et al. (2009) as in Fagerland et al., Stat. Med. 33 (2014) 2850: 1 and 7 of 21 change."""
+    reach = 1.959964 * np.sqrt((10 / 23 - (6 / 23) ** 2) / 23)
+    assert paired_limits(1, 7, 21) == pytest.approx((-6 / 23 - reach, -6 / 23 + reach), abs=1e-6)
+    assert paired_limits(7, 1, 21) == pytest.approx((6 / 23 - reach, 6 / 23 + reach), abs=1e-6)
+    assert paired_limits(20, 0, 20)[1] == 1
+
+
 # Chances of each (true, predicted) pair: 326 cells shared out as in the 410-image set, errors as networks make them.
 _CHANCES = np.diag([0.52, 0.23, 0.098, 0.055])
 _CHANCES[0, 1] = _CHANCES[1, 0] = 0.0385
@@ -141,7 +192,7 @@ def test_95_percent_limits_hold_the_truth_as_often_as_they_say(cells_per_group: 
             held[name] += int(found.low <= truth[name] <= found.high)
         matrix = drawn.reshape(4, 4)
         right, support = np.diag(matrix), matrix.sum(axis=1)
-        low, high = mover_mean(right / support, *clopper_pearson(right, support))
+        low, high = mover_mean(right / support, *mid_p(right, support))
         held["macro_sensitivity"] += int(low <= float(metrics.OVERALL["macro_sensitivity"](_CHANCES * 1e6)) <= high)
     for name, times in held.items():
         # 600 trials: two standard errors of the share are 0.018

@@ -47,7 +47,7 @@ def test_repeats_are_compared_by_fold_and_must_agree_before_anything_is_settled(
     noisy = ["n" * 40, "nnee" * 4 + "n" * 24, "n" * 24 + "nnee" * 4]
     answers = {"a": ["nnee" * 10] * 3, "b": noisy}
     models = held_out(tables(answers, cells, 3), cells, CLASSES)
-    (found,) = compare_all(list(models.values()), {"a": "a", "b": "b"}, seed=1, replicates=500)
+    (found,) = compare_all(list(models.values()), {"a": "a", "b": "b"})
     assert found.resampled is not None
     lead, ratio = by_fold(models["a"], models["b"])
     assert ratio == pytest.approx(10 / 30)
@@ -62,5 +62,5 @@ def test_repeats_are_compared_by_fold_and_must_agree_before_anything_is_settled(
 def test_one_repeat_needs_no_correction() -> None:
     cells = cells_of(spelt("nnee" * 10))
     models = held_out(tables({"a": ["nnee" * 10], "b": ["n" * 40]}, cells, 1), cells, CLASSES)
-    (found,) = compare_all(list(models.values()), {"a": "a", "b": "b"}, seed=1, replicates=500)
+    (found,) = compare_all(list(models.values()), {"a": "a", "b": "b"})
     assert found.resampled is None and found.settled

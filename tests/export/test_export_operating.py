@@ -9,6 +9,7 @@ import pytest
 
 from buffycoat.bundle.answer import rescale, softmax
 from buffycoat.evaluate.calibration import expected_calibration_error
+from buffycoat.evaluate.intervals import EXACT, exact_interval
 from buffycoat.export.measure import result
 from buffycoat.export.operating import LEVELS, Asked, operating_point, stated_rate
 
@@ -32,7 +33,7 @@ def asked(count: int, seed: int, *, sharp: float = 1.0, folds: int = 5, apart: b
 
 
 def point(rows: Asked, **options: float):  # type: ignore[no-untyped-def]
-    found = result(rows, rows.probabilities, CLASSES, "network", 7)
+    found = result(rows, rows.probabilities, CLASSES, "network")
     return operating_point(rows, found, error_rate=options.get("error_rate", 0.1), seed=7)
 
 
@@ -75,7 +76,7 @@ def test_where_no_rate_is_stated_a_quarter_of_the_errors_is_to_go(right: int, ra
     rows = asked(1000, 11)
     said = np.where(np.arange(1000) < right, rows.label, (rows.label + 1) % 3)
     rows = replace(rows, test=np.ones(1000, np.bool_))
-    assert stated_rate(result(rows, np.eye(3)[said], CLASSES, "network", 7)) == rate
+    assert stated_rate(result(rows, np.eye(3)[said], CLASSES, "network")) == rate
 
 
 def test_where_it_cannot_everything_is_withheld() -> None:
@@ -110,9 +111,17 @@ def test_one_fold_takes_its_thresholds_from_validation_rows() -> None:
     assert point(spoilt).expected.unlike.value == 1.0
 
 
-def test_limits_are_exact_for_cells_alone_and_resampled_for_groups() -> None:
-    assert "Clopper" in point(asked(900, 9)).expected.unidentified.interval.method
-    assert "bootstrap" in point(asked(900, 9, apart=False)).expected.unidentified.interval.method
+def test_limits_are_exact_and_take_in_groups_and_the_threshold() -> None:
+    alone, in_pairs = (point(asked(900, 9, apart=apart)).expected for apart in (True, False))
+    assert alone.error_rate.interval.method == EXACT
+    assert "groups" in in_pairs.error_rate.interval.method and in_pairs.error_rate.interval.method.startswith(EXACT)
+    assert alone.unidentified.interval.method.endswith("the chance of the threshold included")
+    shown, counted = (
+        alone.unidentified.interval,
+        exact_interval(alone.unidentified.numerator or 0, alone.unidentified.denominator or 0),
+    )
+    assert None not in (shown.low, shown.high, counted.low, counted.high)
+    assert shown.low < counted.low and counted.high < shown.high
 
 
 def test_a_class_with_few_cells_is_in_every_set() -> None:

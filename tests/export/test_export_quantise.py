@@ -121,7 +121,7 @@ def _answers(right: int, count: int = 400) -> tuple[Asked, NDArray[np.float64]]:
 def _cost(after: int, *, allow_loss: bool = False):  # type: ignore[no-untyped-def]
     asked, odds = _answers(after)
     _, whole_odds = _answers(380)
-    results = (result(asked, whole_odds, CLASSES, "n", 1), result(asked, odds, CLASSES, "n", 1))
+    results = (result(asked, whole_odds, CLASSES, "n"), result(asked, odds, CLASSES, "n"))
     return quantisation(Recipe(), ("a",), 100, results, (asked, whole_odds), allow_loss=allow_loss)
 
 

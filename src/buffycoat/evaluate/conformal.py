@@ -55,6 +55,46 @@ def class_thresholds(probabilities: ArrayLike, labels: ArrayLike, level: float =
     return thresholds
 
 
+def levels_of(rows: NDArray[np.int64], level: float = LEVEL) -> Floats:
+    """Return the quantile that each class's threshold is among its `rows` rows, on average over samples of them."""
+    rank = np.ceil((rows + 1) * level - 1e-9)
+    found: Floats = np.where(rank <= rows, rank / (rows + 1), 1.0)
+    return found
+
+
+def threshold_draws(
+    probabilities: ArrayLike, labels: ArrayLike, groups: ArrayLike, levels: Floats, *, draws: int, seed: int
+) -> Floats:
+    """Return the thresholds that other samples of such rows would have set, shape ``(draws, C)``.
+
+    The share of a class's cells below its threshold is beta distributed, whatever the scores are like; where that share
+    lies among the scores at hand is read off them. Beyond the largest score nothing is known: thresholds there are
+    spread as far again as the largest lies from the next.
+
+    Parameters
+    ----------
+    probabilities, labels
+        Of the rows that set the thresholds.
+    groups
+        Shape ``(n,)``: a class's independent units.
+    levels
+        Shape ``(C,)``, from :func:`levels_of`.
+    """
+    odds, true = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.int64)
+    generator = np.random.default_rng(seed)
+    found = np.full((draws, odds.shape[1]), ALWAYS)
+    for place, quantile in enumerate(levels):
+        of = true == place
+        units = len(np.unique(np.asarray(groups)[of]))
+        if quantile >= 1 or not units:
+            continue
+        shares = generator.beta(quantile * (units + 1), (1 - quantile) * (units + 1), draws)
+        scores = np.sort(np.append(1 - odds[of, place], 0.0))
+        scores = np.append(scores, min(2 * scores[-1] - scores[-2], ALWAYS))
+        found[:, place] = np.interp(shares, np.linspace(0, 1, len(scores)), scores)
+    return found
+
+
 def prediction_sets(probabilities: ArrayLike, thresholds: ArrayLike) -> NDArray[np.bool_]:
     """Return which classes are in each row's set, bool ``(n, C)``; a set may be empty: nothing seen was like it."""
     sets: NDArray[np.bool_] = 1 - np.asarray(probabilities, dtype=np.float64) <= np.asarray(thresholds)

@@ -2,9 +2,11 @@
 
 Where cells come in groups, the exact limits are those at the effective number of cells.
 
-Sources: Clopper and Pearson, Biometrika 26 (1934) 404; Korn and Graubard, Surv. Methodol. 24 (1998) 193 (the effective
-number); Efron, J. Am. Stat. Assoc. 82 (1987) 171 (BCa); Zou and Donner, Stat. Med. 27 (2008) 1693 (MOVER: limits of a
-mean from the limits of its parts). How often each holds the truth: ``tests/evaluate/test_coverage.py``.
+Sources: Clopper and Pearson, Biometrika 26 (1934) 404; Lancaster, J. Am. Stat. Assoc. 56 (1961) 223 (mid-P); Korn and
+Graubard, Surv. Methodol. 24 (1998) 193 (the effective number); Efron, J. Am. Stat. Assoc. 82 (1987) 171 (BCa); Zou and
+Donner, Stat. Med. 27 (2008) 1693, and Zou, Psychol. Methods 12 (2007) 399 (MOVER: limits of a mean from the limits of
+its parts, and of parts that go together); Bonett and Price, J. Educ. Behav. Stat. 37 (2012) 479 (paired difference).
+How often each holds the truth: ``tests/evaluate/test_coverage.py``.
 """
 
 from __future__ import annotations
@@ -13,15 +15,17 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv, ndtr, ndtri, stdtrit
+from scipy.special import betainc, betaincinv, ndtr, ndtri, stdtrit
 
 from buffycoat.records.documents import Interval
 
 LEVEL = 0.95
 EXACT = "exact binomial (Clopper–Pearson)"
+PAIRED = "paired difference of shares (Bonett–Price)"
 
 _DRAWS_AT_ONCE = 4_000_000  # 32 MB of drawn counts
 _SAME = 1e-12
+_HALVINGS = 50
 
 Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], Floats]
@@ -45,6 +49,38 @@ def clopper_pearson(right: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tup
     return np.where(undefined, np.nan, low), np.where(undefined, np.nan, high)
 
 
+def mid_p(right: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Floats, Floats]:
+    """Return the mid-P limits of a binomial share, `n` above 0: right on average, where exact ones are never short.
+
+    They stand for the parts of a mean: what exact limits of each part have too much would add up there.
+
+    Examples
+    --------
+    >>> low, high = mid_p(32, 35)
+    >>> f"{low:.3f} to {high:.3f}"
+    '0.784 to 0.978'
+    """
+    hits, total = np.broadcast_arrays(np.asarray(right, dtype=np.float64), np.asarray(n, dtype=np.float64))
+    some, not_all = hits > _SAME, hits < total - _SAME
+
+    def reached(chance: Floats) -> Floats:
+        """Return P(X > hits) + P(X = hits) / 2."""
+        at_least = np.where(some, betainc(np.where(some, hits, 1), total - hits + 1, chance), 1.0)
+        more = np.where(not_all, betainc(hits + 1, np.where(not_all, total - hits, 1), chance), 0.0)
+        return np.asarray((at_least + more) / 2)
+
+    def where(tail: float) -> Floats:
+        low, high = np.zeros(hits.shape), np.ones(hits.shape)
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            below = reached(middle) < tail
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return np.asarray((low + high) / 2)
+
+    tail = (1 - level) / 2
+    return np.where(some, where(tail), 0.0), np.where(not_all, where(1 - tail), 1.0)
+
+
 def exact_interval(right: int, n: int, level: float = LEVEL) -> Interval:
     """Return the Clopper–Pearson interval of `right` out of `n` independent cells."""
     low, high = clopper_pearson(right, n, level)
@@ -65,12 +101,14 @@ def effective_number(right: ArrayLike, size: ArrayLike, level: float = LEVEL) ->
     -------
     float
         p (1 − p) / variance, the variance of the share being that between groups, and at most the number of cells;
-        the number of groups where every group has the same share. NaN for fewer than two groups.
+        the number of groups where every group has the same share, or one cell. NaN for fewer than two groups.
     """
     hits, cells = np.asarray(right, dtype=np.float64), np.asarray(size, dtype=np.float64)
     groups, total = len(cells), float(cells.sum())
     if groups < 2:
         return float("nan")
+    if total == groups:
+        return total
     mean = float(hits.sum()) / total
     spread = float(((hits - mean * cells) ** 2).sum()) * groups / (groups - 1) / total**2
     if spread <= _SAME or not 0 < mean < 1:
@@ -80,8 +118,19 @@ def effective_number(right: ArrayLike, size: ArrayLike, level: float = LEVEL) ->
     return min(total, mean * (1 - mean) / spread * fewer)
 
 
-def clustered_interval(right: ArrayLike, size: ArrayLike, level: float = LEVEL) -> Interval:
+def clustered_interval(
+    right: ArrayLike, size: ArrayLike, level: float = LEVEL, *, besides: float = 0.0, of: str = ""
+) -> Interval:
     """Return the limits of a share of cells that come in groups: exact binomial at the effective number of cells.
+
+    Parameters
+    ----------
+    right, size
+        As in :func:`effective_number`.
+    besides
+        Variance of the share that comes from elsewhere than the choice of these cells.
+    of
+        What it comes from, in words.
 
     By simulation (``benchmarks/coverage.py``) it holds the truth in 0.92 to 0.99 of the sets, the cluster bootstrap in
     0.88 to 0.99 of the same ones: with few groups, or shares near 1, resampling finds too little spread.
@@ -91,8 +140,13 @@ def clustered_interval(right: ArrayLike, size: ArrayLike, level: float = LEVEL) 
     number = effective_number(hits, cells, level)
     if not np.isfinite(number):
         return Interval(low=None, high=None, level=level, method="undefined: one group of cells")
-    low, high = clopper_pearson(number * float(hits.sum()) / float(cells.sum()), number, level)
+    total, counted = float(cells.sum()), float(hits.sum())
+    if besides > 0:
+        near = (counted + 0.5) / (total + 1)  # a share of 0 or 1 would have no variance to add to
+        number = near * (1 - near) / (near * (1 - near) / number + besides)
+    low, high = clopper_pearson(number * counted / total, number, level)
     method = f"{EXACT} at the effective number of cells ({len(cells)} groups: {number:.3g}; Korn–Graubard)"
+    method += f", {of} included" if besides > 0 else ""
     return interval(float(low), float(high), level, method)
 
 
@@ -103,14 +157,69 @@ def interval(low: float, high: float, level: float, method: str) -> Interval:
     return Interval(low=low, high=high, level=level, method=method)
 
 
-def mover_mean(values: Floats, low: Floats, high: Floats) -> tuple[float, float]:
-    """Return limits for the mean of independent estimates, each with its own limits (MOVER)."""
-    count = len(values)
-    mean = float(values.mean())
-    return (
-        mean - float(np.sqrt(np.sum((values - low) ** 2))) / count,
-        mean + float(np.sqrt(np.sum((high - values) ** 2))) / count,
-    )
+def mover_mean(
+    values: Floats,
+    low: Floats,
+    high: Floats,
+    *,
+    weights: Floats | None = None,
+    correlation: Floats | None = None,
+) -> tuple[float, float]:
+    """Return limits for the mean of estimates, each with its own limits (MOVER).
+
+    Parameters
+    ----------
+    values, low, high
+        Shape ``(k,)``.
+    weights
+        Shape ``(k,)``, summing to one; equal by default.
+    correlation
+        Shape ``(k, k)``, of the estimates; they are independent by default.
+    """
+    share = np.full(len(values), 1 / len(values)) if weights is None else weights
+    together = np.eye(len(values)) if correlation is None else correlation
+    mean = float(share @ values)
+    below, above = share * (values - low), share * (high - values)
+    reach = [float(np.sqrt(np.maximum(side @ together @ side, 0.0))) for side in (below, above)]
+    return mean - reach[0], mean + reach[1]
+
+
+def paired_limits(first_only: float, second_only: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+    """Return limits of the difference between two shares of the same `n` cells (Bonett and Price).
+
+    Parameters
+    ----------
+    first_only, second_only
+        Cells that only one of the two counts; effective numbers need not be whole.
+
+    Examples
+    --------
+    >>> low, high = paired_limits(8, 2, 100)
+    >>> f"{low:.3f} to {high:.3f}"
+    '-0.007 to 0.124'
+    """
+    ahead, behind = (first_only + 1) / (n + 2), (second_only + 1) / (n + 2)
+    apart = ahead - behind
+    reach = float(ndtri((1 + level) / 2)) * float(np.sqrt((ahead + behind - apart**2) / (n + 2)))
+    return max(apart - reach, -1.0), min(apart + reach, 1.0)
+
+
+def correlation_of_shares(right: Floats, size: Floats) -> Floats:
+    """Return how shares go together that are counted in the same groups, shape ``(k, k)``.
+
+    Parameters
+    ----------
+    right, size
+        Shape ``(groups, k)``: what each group adds to each share's numerator and denominator.
+    """
+    shares = right.sum(axis=0) / size.sum(axis=0)
+    apart = right - shares * size
+    together = apart.T @ apart
+    spread = np.sqrt(np.diagonal(together))
+    product = np.outer(spread, spread)
+    found: Floats = np.divide(together, product, out=np.zeros_like(product), where=product > _SAME)
+    np.fill_diagonal(found, 1.0)
+    return found
 
 
 class GroupBootstrap:

@@ -2,53 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from buffycoat.evaluate import metrics
 from buffycoat.evaluate.held_out import HeldOut
 from buffycoat.evaluate.intervals import (
-    EXACT,
-    GroupBootstrap,
-    clopper_pearson,
+    LEVEL,
+    Floats,
     clustered_interval,
+    correlation_of_shares,
+    effective_number,
     exact_interval,
     interval,
+    mid_p,
     mover_mean,
 )
 from buffycoat.records.documents import ClassResult, Estimate, Interval, ModelResult
 
-_MOVER = "MOVER from the classes' limits"
-# Where no group holds two classes, the classes are independent samples, some of them small; one group of two classes
-# hands the figure to the bootstrap. By simulation on 326
-# cells (20 of the rarest class) the bootstrap's 95 % limits hold the truth in 0.90 of the sets (0.93 with five
-# repeats), those made from the classes' own limits in 0.95 of both.
-_MEAN_SENSITIVITY = ("balanced_accuracy", "macro_sensitivity")
+_MOVER = "MOVER from the classes' limits (mid-P)"
+Parts = Callable[[metrics.Counts], tuple[metrics.Counts, metrics.Counts]]
 Place = tuple[int, ...]
 
 
-def model_result(held: HeldOut, *, title: str, classes: Sequence[str], seed: int, replicates: int) -> ModelResult:
+def model_result(held: HeldOut, *, title: str, classes: Sequence[str]) -> ModelResult:
     """Return everything a report says of one model.
 
     Shares of cells get exact binomial limits: of the cells where every prediction is about a group of its own, else of
-    the effective number. Mean sensitivities get limits made from the classes', where no group holds two classes. All
-    else gets the cluster bootstrap. Where resampling cannot tell (all right, say), limits come from the groups or
-    classes. Each interval names its method.
+    the effective number; F1 those of the share it is made of. Means over the classes get limits made from the classes'
+    (mid-P), as far as the classes go together: on 326 cells, 20 of the rarest class, a cluster bootstrap holds mean
+    sensitivity and precision in 0.87 to 0.96 of simulated sets. Each interval names its method.
     """
-    return _Figures(held, classes, seed, replicates).result(title)
+    return _Figures(held, classes).result(title)
 
 
 class _Figures:
-    def __init__(self, held: HeldOut, classes: Sequence[str], seed: int, replicates: int) -> None:
+    def __init__(self, held: HeldOut, classes: Sequence[str]) -> None:
         self.held = held
         self.classes = classes
-        size = len(classes)
-        groups = held.group_counts()
-        self.by_group = groups.reshape(-1, size, size)
+        self.by_group = held.group_counts().reshape(-1, len(classes), len(classes))
         self.matrix = self.by_group.sum(axis=0)
-        self.bootstrap = GroupBootstrap(groups, replicates=replicates, seed=seed)
 
     def result(self, title: str) -> ModelResult:
         held = self.held
@@ -82,7 +76,7 @@ class _Figures:
 
     def _of_class(self, place: int) -> ClassResult:
         def estimate(name: str) -> Estimate:
-            return self._share(lambda matrix: metrics.shares(matrix)[name], (place,))
+            return self._share(_shares(name), (place,))
 
         return ClassResult(
             name=self.classes[place],
@@ -93,18 +87,9 @@ class _Figures:
             f1=self._f1(place),
         )
 
-    def _resampled(self, figure: Callable[[metrics.Counts], metrics.Values], place: Place) -> Interval | None:
-        size = len(self.classes)
-
-        def statistic(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-            found = figure(counts.reshape(*counts.shape[:-1], size, size))
-            return found[..., place[0]] if place else found
-
-        return self.bootstrap.interval(statistic)
-
     def _share(
         self,
-        parts: Callable[[metrics.Counts], tuple[metrics.Counts, metrics.Counts]],
+        parts: Parts,
         place: Place,
     ) -> Estimate:
         """Return a share of counted cells."""
@@ -118,45 +103,17 @@ class _Figures:
             limits = clustered_interval(hits, cells)
         return Estimate(value=part / whole, interval=limits, numerator=part, denominator=whole)
 
-    def _by_groups(
-        self, parts: Callable[[metrics.Counts], tuple[metrics.Counts, metrics.Counts]], place: Place
-    ) -> Interval:
-        """Return exact limits with groups for cells, where every group is all right or all are all wrong."""
-        part, whole = (count[:, place[0]] if place else count for count in parts(self.by_group))
-        concerned = whole > 0
-        full, none = bool(np.all(part[concerned] == whole[concerned])), bool(np.all(part[concerned] == 0))
-        if not (full or none):
-            return _undefined("too few groups to resample")
-        count = int(concerned.sum())
-        low, high = clopper_pearson(count if full else 0, count)
-        return interval(float(low), float(high), self.bootstrap.level, f"{EXACT}, groups counted for cells")
-
-    def _one_class_per_group(self) -> bool:
-        return bool(np.all((self.by_group.sum(axis=2) > 0).sum(axis=1) <= 1))
-
     def _f1(self, place: int) -> Estimate:
-        value = float(metrics.f1(self.matrix)[place])
-        if not np.isfinite(value):
+        # F1 = 2J / (1 + J), where J is a plain share: hits among the cells that are of the class or called so.
+        union = self._share(_union_parts, (place,))
+        if union.value is None:
             return Estimate(value=None, interval=_undefined("the class neither occurs nor is named"))
-        limits = self._resampled(metrics.f1, (place,))
-        if limits is None:
-            # F1 = 2J / (1 + J), where J is a plain share: hits among the cells that are of the class or called so.
-            union = (
-                exact_interval(*self._union(place))
-                if self.held.independent
-                else self._by_groups(_union_parts, (place,))
-            )
-            limits = union
-            if union.low is not None and union.high is not None:
-                low, high = (2 * limit / (1 + limit) for limit in (union.low, union.high))
-                limits = interval(
-                    low, high, union.level, f"{union.method} of the hits among cells of or called the class"
-                )
-        return Estimate(value=value, interval=limits)
-
-    def _union(self, place: int) -> tuple[int, int]:
-        part, whole = _union_parts(self.matrix)
-        return int(part[place]), int(whole[place])
+        value, limits = float(metrics.f1(self.matrix)[place]), union.interval
+        if limits.low is None or limits.high is None:
+            return Estimate(value=value, interval=limits)
+        low, high = (2 * limit / (1 + limit) for limit in (limits.low, limits.high))
+        method = f"{limits.method} of the hits among cells of or called the class"
+        return Estimate(value=value, interval=interval(low, high, limits.level, method))
 
     def _average(self, name: str, per_class: Sequence[Estimate]) -> Estimate:
         figure = metrics.OVERALL[name]
@@ -164,19 +121,26 @@ class _Figures:
         if not np.isfinite(value):
             lacking = [c for c, one in zip(self.classes, per_class, strict=True) if one.value is None]
             return Estimate(value=None, interval=_undefined(f"undefined for {', '.join(lacking)}"))
-        by_class = _from_classes(per_class)
-        if name in _MEAN_SENSITIVITY and by_class.low is not None and self._one_class_per_group():
-            return Estimate(value=value, interval=by_class)
-        return Estimate(value=value, interval=self._resampled(figure, ()) or by_class)
+        return Estimate(value=value, interval=self._mean_limits(name))
 
+    def _mean_limits(self, name: str) -> Interval:
+        right, size = (np.asarray(part, np.float64) for part in _PARTS[name](self.by_group))
+        occurs = size.sum(axis=0) > 0
+        right, size = right[:, occurs], size[:, occurs]
+        total = size.sum(axis=0)
+        number = total if self.held.independent else self._effective(right, size)
+        if not np.isfinite(number).all():
+            return _undefined("one group of cells of a class")
+        shares = right.sum(axis=0) / total
+        figures = [shares, *mid_p(shares * number, number)]
+        if name == "macro_f1":
+            figures = [2 * share / (1 + share) for share in figures]
+        low, high = mover_mean(figures[0], figures[1], figures[2], correlation=correlation_of_shares(right, size))
+        return interval(max(low, 0.0), min(high, 1.0), LEVEL, _MOVER)
 
-def _from_classes(per_class: Sequence[Estimate]) -> Interval:
-    known = [(one.value, one.interval.low, one.interval.high) for one in per_class if one.value is not None]
-    if any(low is None or high is None for _, low, high in known):
-        return _undefined("too few groups to resample")
-    value, low, high = np.array(known, dtype=np.float64).T
-    lowest, highest = mover_mean(value, low, high)
-    return interval(max(lowest, 0.0), min(highest, 1.0), per_class[0].interval.level, _MOVER)
+    @staticmethod
+    def _effective(right: Floats, size: Floats) -> Floats:
+        return np.array([effective_number(r[s > 0], s[s > 0]) for r, s in zip(right.T, size.T, strict=True)])
 
 
 def _accuracy_parts(matrix: metrics.Counts) -> tuple[metrics.Counts, metrics.Counts]:
@@ -186,6 +150,20 @@ def _accuracy_parts(matrix: metrics.Counts) -> tuple[metrics.Counts, metrics.Cou
 def _union_parts(matrix: metrics.Counts) -> tuple[metrics.Counts, metrics.Counts]:
     hit, false_hit, missed, _ = metrics.tallies(matrix)
     return hit, hit + false_hit + missed
+
+
+def _shares(name: str) -> Parts:
+    return lambda matrix: metrics.shares(matrix)[name]
+
+
+_PARTS: Mapping[str, Parts] = {
+    "balanced_accuracy": _shares("sensitivity"),
+    "macro_sensitivity": _shares("sensitivity"),
+    "macro_specificity": _shares("specificity"),
+    "macro_precision": _shares("precision"),
+    "macro_f1": _union_parts,
+}
+"""The share of each class that a mean is made of."""
 
 
 def _undefined(why: str) -> Interval:

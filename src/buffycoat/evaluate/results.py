@@ -91,9 +91,9 @@ def evaluate(
     models = [found[name] for name in order]
     baseline = _baseline(table, cells, classes, majority)
     options = {"seed": seed, "replicates": replicates}
-    results = tuple(model_result(held, title=shown[held.model], classes=classes, **options) for held in models)
-    always = model_result(baseline, title=MAJORITY_TITLE, classes=classes, **options)
-    comparisons = compare_all(models, shown, **options)
+    results = tuple(model_result(held, title=shown[held.model], classes=classes) for held in models)
+    always = model_result(baseline, title=MAJORITY_TITLE, classes=classes)
+    comparisons = compare_all(models, shown)
     inner = _inner(validation, cells, classes)
     trusted = [trust(held, inner.get(held.model), classes=classes, error_rate=error_rate, **options) for held in models]
     if unlike is not None:
@@ -118,7 +118,7 @@ def evaluate(
         leaked=leaked,
         remarks=(
             *((leaked,) if leaked else ()),
-            *_remarks(results, models, baseline, bool(measured), **options),
+            *_remarks(results, models, baseline, seeds_measured=bool(measured)),
             *beaten(results, comparisons, baselines),
         ),
         trust=tuple(one for one in trusted if one is not None),
@@ -168,10 +168,8 @@ def _remarks(
     results: Sequence[ModelResult],
     models: Sequence[HeldOut],
     baseline: HeldOut,
-    seeds_measured: bool,
     *,
-    seed: int,
-    replicates: int,
+    seeds_measured: bool,
 ) -> list[str]:
     remarks = ["Intervals count the held-out cells only; that training varies from run to run is not in them."]
     if seeds_measured:
@@ -179,7 +177,7 @@ def _remarks(
     for result, held in zip(results, models, strict=True):
         if result.collapsed:
             remarks.append(f"{result.title} collapsed: it calls every cell {result.collapsed}.")
-        lead = Paired.of(held, baseline).difference(seed=seed, replicates=replicates)
+        lead = Paired.of(held, baseline).difference()
         if (lead.value or 0) <= 0:
             remarks.append(f"{result.title} does not beat always answering the largest class.")
         elif lead.interval.low is None or lead.interval.low <= 0:

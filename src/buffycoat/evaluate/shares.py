@@ -21,7 +21,9 @@ def group_sums(columns: Floats, group: Numbers) -> Floats:
     return summed
 
 
-def share_of(part: Flags, group: Numbers, among: Flags | None = None) -> Estimate:
+def share_of(
+    part: Flags, group: Numbers, among: Flags | None = None, *, besides: float = 0.0, of: str = ""
+) -> Estimate:
     """Return the share of rows of which something is true, with its interval.
 
     Parameters
@@ -32,6 +34,8 @@ def share_of(part: Flags, group: Numbers, among: Flags | None = None) -> Estimat
         Shape ``(n,)``: rows with the same number are one independent unit.
     among
         Shape ``(n,)``: the rows that count; all by default.
+    besides, of
+        Variance of the share that comes from elsewhere than the choice of rows, and from what.
     """
     if among is not None:
         part, group = part[among], group[among]
@@ -39,11 +43,11 @@ def share_of(part: Flags, group: Numbers, among: Flags | None = None) -> Estimat
     if not total:
         undefined = Interval(low=None, high=None, method="undefined: a share of no cells")
         return Estimate(value=None, interval=undefined, numerator=0, denominator=0)
-    if len(np.unique(group)) == total:
+    if len(np.unique(group)) == total and not besides:
         limits = exact_interval(right, total)
     else:
         counts = group_sums(np.stack([part, np.ones_like(part)], axis=1).astype(np.float64), group)
-        limits = clustered_interval(counts[:, 0], counts[:, 1])
+        limits = clustered_interval(counts[:, 0], counts[:, 1], besides=besides, of=of)
     return Estimate(value=right / total, interval=limits, numerator=right, denominator=total)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import chdtri, ndtri
+from scipy.special import chdtri, stdtrit
 
 from buffycoat.evaluate.held_out import HeldOut, held_out
 from buffycoat.evaluate.intervals import LEVEL, interval
@@ -77,9 +77,17 @@ def part_variance(right: Floats, group: NDArray[np.int64], model: str, title: st
     low, high = (
         float(np.sqrt((seeds - 1) * training / chdtri(seeds - 1, tail))) for tail in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     )
-    reach = float(ndtri((1 + LEVEL) / 2)) * float(np.sqrt(total))
+    # Few seeds, few degrees of freedom: Satterthwaite's for the sum of two variances.
+    scatter = training**2 / (seeds - 1) + from_cells**2 / (groups - 1)
+    degrees = total**2 / scatter if scatter > 0 else groups - 1.0
+    reach = float(stdtrit(degrees, (1 + LEVEL) / 2)) * float(np.sqrt(total))
     value = float(accuracies[0])
-    limits = interval(max(0.0, value - reach), min(1.0, value + reach), LEVEL, "normal, cells and training together")
+    limits = interval(
+        max(0.0, value - reach),
+        min(1.0, value + reach),
+        LEVEL,
+        f"Student's t at {degrees:.3g} degrees of freedom, cells and training together",
+    )
     part = training / total if total else 0.0
     return Spread(
         model=model,

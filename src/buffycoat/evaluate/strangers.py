@@ -1,7 +1,7 @@
 """How well pictures that are no cells of the study are told from those that are, from stored scores.
 
 Sources: DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988) 837 (variance of the area); limits on the logit scale,
-Pepe (2003).
+Pepe (2003), with Satterthwaite's degrees of freedom, for strangers may be few.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.special import expit, logit, ndtri
+from scipy.special import bdtr, expit, logit, stdtrit
 
 from buffycoat.evaluate.intervals import EXACT, LEVEL, exact_interval, interval
 from buffycoat.evaluate.shares import share_of
@@ -93,13 +93,8 @@ def _folds(rows: pl.DataFrame, kind: str) -> list[_Fold]:
 
 def _kind(folds: Sequence[_Fold], name: str) -> tuple[UnlikeKind, Estimate]:
     """Return one kind's figures, and the share of it that is above the threshold other folds' cells set."""
-    lost, right, groups, above, items = [], [], [], [], []
+    above, items = [], []
     for place, fold in enumerate(folds):
-        ordered = np.sort(fold.strangers)
-        wall = ordered[int(np.floor((1 - DETECTED) * len(ordered) + 1e-9))]
-        lost.append(fold.cells >= wall)
-        right.append(fold.right)
-        groups.append(fold.groups)
         others = [other.cells for k, other in enumerate(folds) if k != place] or [fold.cells]
         above.append(fold.strangers > threshold_at(np.concatenate(others), KEPT))
         items.append(fold.items)
@@ -107,9 +102,56 @@ def _kind(folds: Sequence[_Fold], name: str) -> tuple[UnlikeKind, Estimate]:
         name=name,
         pictures=len(np.unique(np.concatenate(items))),
         auroc=auroc(folds),
-        lost=share_of(np.concatenate(lost), np.concatenate(groups), np.concatenate(right)),
+        lost=_lost(folds, len(np.unique(np.concatenate(items)))),
     )
     return kind, share_of(np.concatenate(above), np.concatenate(items))
+
+
+def _lost(folds: Sequence[_Fold], pictures: int) -> Estimate:
+    """Return the share of rightly named cells beyond the score that :data:`DETECTED` of the strangers reach.
+
+    That score is known only as well as there are strangers: its limits are scores of theirs (order statistics), and the
+    two uncertainties are put together (MOVER). Fewer than 59 strangers set no lower limit to the score.
+    """
+    groups = np.concatenate([fold.groups[fold.right] for fold in folds])
+
+    def beyond(rank: int) -> NDArray[np.bool_]:
+        return np.concatenate([fold.cells[fold.right] >= _ranked(fold.strangers, rank) for fold in folds])
+
+    found = share_of(beyond(int(np.floor((1 - DETECTED) * pictures + 1e-9)) + 1), groups)
+    limits = found.interval
+    if found.value is None or limits.low is None or limits.high is None:
+        return found
+    first, last = wall_ranks(pictures)
+    most, least = float(beyond(first).mean()), float(beyond(last).mean())
+    low = found.value - float(np.hypot(found.value - limits.low, found.value - least))
+    high = found.value + float(np.hypot(limits.high - found.value, most - found.value))
+    method = f"MOVER from {limits.method} and the strangers' order statistics ({first} and {last} of {pictures})"
+    return found.model_copy(update={"interval": interval(max(low, 0.0), min(high, 1.0), LEVEL, method)})
+
+
+def _ranked(scores: Floats, rank: int) -> float:
+    """Return the score of a rank from 1, the smallest first; beyond them there is no limit."""
+    if not 1 <= rank <= len(scores):
+        return -np.inf if rank < 1 else np.inf
+    return float(np.sort(scores)[rank - 1])
+
+
+def wall_ranks(pictures: int) -> tuple[int, int]:
+    """Return the ranks of the strangers between whose scores the one lies that 95 % of all strangers reach.
+
+    Limits are mid-P: the binomial chance of the rank itself counts by half. 0, or one more than there are, stands for
+    no limit.
+
+    Examples
+    --------
+    >>> wall_ranks(60), wall_ranks(58), wall_ranks(3)
+    ((1, 7), (0, 7), (0, 2))
+    """
+    up_to = np.concatenate([[0.0], bdtr(np.arange(pictures + 1), pictures, 1 - DETECTED)])
+    halved = (up_to[:-1] + up_to[1:]) / 2  # of 0, 1, … strangers below the score
+    tail = (1 - LEVEL) / 2
+    return int(np.sum(halved <= tail)), int(np.sum(halved[1:] < 1 - tail)) + 1
 
 
 def auroc(folds: Sequence[_Fold]) -> Estimate:
@@ -131,10 +173,11 @@ def auroc(folds: Sequence[_Fold]) -> Estimate:
     if not 1e-9 < value < 1 - 1e-9:
         limits = exact_interval(units if value > 0.5 else 0, units)
         return Estimate(value=value, interval=limits.model_copy(update={"method": f"{EXACT}, no pair out of order"}))
-    spread = float(np.sqrt(_variance(*of_cells, value) + _variance(*of_strangers, value)))
-    reach = float(ndtri((1 + LEVEL) / 2)) * spread / (value * (1 - value))
+    parts = np.array([_variance(*of_cells, value), _variance(*of_strangers, value)])
+    degrees = parts.sum() ** 2 / (parts**2 / (np.array([len(of_cells[0]), len(of_strangers[0])]) - 1)).sum()
+    reach = float(stdtrit(degrees, (1 + LEVEL) / 2)) * float(np.sqrt(parts.sum())) / (value * (1 - value))
     low, high = (float(expit(logit(value) + sign * reach)) for sign in (-1, 1))
-    return Estimate(value=value, interval=interval(low, high, LEVEL, "DeLong, on the logit scale"))
+    return Estimate(value=value, interval=interval(low, high, LEVEL, "DeLong, on the logit scale, Student's t"))
 
 
 def _placements(cells: Floats, strangers: Floats) -> tuple[Floats, Floats]:

@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from buffycoat.evaluate import calibration
 from buffycoat.evaluate.abstention import WITHHOLD_ALL, choose_threshold, risk_coverage
 from buffycoat.evaluate.aside import OWN_VALIDATION, VALIDATION, by_other_rows, calibrated, threshold_source
+from buffycoat.evaluate.chance import answered_variance, set_draws, setters, size_interval
 from buffycoat.evaluate.conformal import ALWAYS, LEVEL, class_thresholds, prediction_sets
 from buffycoat.evaluate.error_limits import calibration_error
 from buffycoat.evaluate.held_out import HeldOut
 from buffycoat.evaluate.shares import Means, share_of
+from buffycoat.records.base import Estimate
 from buffycoat.records.trust import (
     Abstention,
     Calibration,
@@ -28,6 +30,8 @@ from buffycoat.records.trust import (
 ERROR_RATE = 0.05
 """Share of the answers that may be wrong, unless another is asked for."""
 CERTAIN = 0.9
+THRESHOLDS = "the chance of the thresholds"
+THRESHOLD = "the chance of the threshold"
 _MOST_POINTS = 200
 
 
@@ -69,8 +73,8 @@ def trust(
     whole = calibration.cautious_temperature(calibration.log_of(validation.odds), validation.true)
     # A model used outside the study has one temperature; its thresholds come from all held-out rows.
     outside = replace(held, odds=calibration.rescale(held.odds, whole))
-    sets = _sets(after, inner, outside, classes, level, seed=seed, replicates=replicates)
-    withheld = _abstention(after, inner, outside, error_rate)
+    sets = _sets(after, inner, outside, classes, level, seed=seed)
+    withheld = _abstention(after, inner, outside, error_rate, seed=seed)
     if sets is None or withheld is None:
         return None
     return Trust(
@@ -129,7 +133,6 @@ def _sets(
     level: float,
     *,
     seed: int,
-    replicates: int,
 ) -> PredictionSets | None:
     thresholds = by_other_rows(held, inner, lambda rows: class_thresholds(rows.odds, rows.true, level))
     if thresholds is None:
@@ -138,14 +141,18 @@ def _sets(
     covered: NDArray[np.bool_] = sets[np.arange(len(sets)), held.true]
     size = sets.sum(axis=1)
     own = class_thresholds(outside.odds, outside.true, level)
-    sizes = Means(size[:, None].astype(np.float64), held.group, seed=seed, replicates=replicates)
+    drawn = set_draws(held, inner, level, seed=seed)
+
+    def share(part: NDArray[np.bool_], draws: NDArray[np.bool_]) -> Estimate:
+        return share_of(part, held.group, besides=float(draws.mean(axis=1).var()), of=THRESHOLDS)
+
     return PredictionSets(
         level=level,
         source=threshold_source(held),
         covered=share_of(covered, held.group),
-        size=sizes[0],
-        single=share_of(size == 1, held.group),
-        empty=share_of(size == 0, held.group),
+        size=Estimate(value=float(size.mean()), interval=size_interval(size, held, drawn)),
+        single=share(size == 1, drawn == 1),
+        empty=share(size == 0, drawn == 0),
         classes=tuple(
             ClassSets(
                 name=name,
@@ -158,7 +165,7 @@ def _sets(
     )
 
 
-def _abstention(held: HeldOut, inner: HeldOut, outside: HeldOut, error_rate: float) -> Abstention | None:
+def _abstention(held: HeldOut, inner: HeldOut, outside: HeldOut, error_rate: float, *, seed: int) -> Abstention | None:
     def choose(rows: HeldOut) -> NDArray[np.float64]:
         return np.array([choose_threshold(rows.odds, rows.true, error_rate)])
 
@@ -167,6 +174,8 @@ def _abstention(held: HeldOut, inner: HeldOut, outside: HeldOut, error_rate: flo
         return None
     sure, wrong = calibration.confidences(held.odds), ~calibration.verdicts(held.odds, held.true)
     answered = sure >= thresholds[:, 0]
+    rows, _ = setters(held, inner)
+    varies = answered_variance(sure, rows.odds, rows.true, rows.group, error_rate, seed=seed)
     certain = np.zeros(len(sure), dtype=np.bool_)
     certain[np.argsort(-sure, kind="stable")[: max(1, round(CERTAIN * len(sure)))]] = True
     threshold = choose_threshold(outside.odds, outside.true, error_rate)
@@ -174,7 +183,7 @@ def _abstention(held: HeldOut, inner: HeldOut, outside: HeldOut, error_rate: flo
         error_rate=error_rate,
         source=threshold_source(held),
         threshold=min(threshold, WITHHOLD_ALL),
-        answered=share_of(answered, held.group),
+        answered=share_of(answered, held.group, besides=varies, of=THRESHOLD),
         wrong=share_of(wrong, held.group, answered),
         certain_share=CERTAIN,
         certain_accuracy=share_of(~wrong, held.group, certain),

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from buffycoat.evaluate.held_out import held_out
 from buffycoat.evaluate.model import model_result
 from buffycoat.export.folds import VIEWS, Made, Said, ask
-from buffycoat.export.operating import REPLICATES, Asked
+from buffycoat.export.operating import Asked
 from buffycoat.networks.names import NetworkSpec
 from buffycoat.records.documents import ModelResult
 
@@ -73,7 +73,7 @@ def before(said: Sequence[FoldSaid]) -> NDArray[np.float64]:
     return np.concatenate([one.before.probabilities for one in said if one.before is not None])
 
 
-def result(asked: Asked, odds: NDArray[np.float64], classes: Sequence[str], title: str, seed: int) -> ModelResult:
+def result(asked: Asked, odds: NDArray[np.float64], classes: Sequence[str], title: str) -> ModelResult:
     """Return accuracy and the rest over the held-out rows.
 
     Parameters
@@ -98,4 +98,4 @@ def result(asked: Asked, odds: NDArray[np.float64], classes: Sequence[str], titl
         {"cell_id": names, "label": labels, "group": [f"group{number}" for number in asked.group[test]]}
     )
     held = held_out(table, cells, classes)[title]
-    return model_result(held, title=title, classes=classes, seed=seed, replicates=REPLICATES)
+    return model_result(held, title=title, classes=classes)

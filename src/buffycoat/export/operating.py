@@ -23,16 +23,17 @@ from buffycoat.evaluate.calibration import (
     log_loss,
     log_of,
 )
+from buffycoat.evaluate.chance import answered_variance
 from buffycoat.evaluate.conformal import class_thresholds, prediction_sets
-from buffycoat.evaluate.intervals import EXACT, GroupBootstrap, clopper_pearson, exact_interval, interval
+from buffycoat.evaluate.shares import share_of
 from buffycoat.evaluate.unlike import threshold_at
 from buffycoat.records.card import CardExpectation, OperatingPoint
-from buffycoat.records.documents import Estimate, Interval, ModelResult
+from buffycoat.records.documents import ModelResult
 
 LEVELS = ("0.80", "0.90", "0.95")
 """Levels for which conformal thresholds are stored."""
 UNLIKE_KEPT = 0.99
-REPLICATES = 5000
+THRESHOLD = "the chance of the threshold"
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
@@ -97,7 +98,7 @@ def operating_point(asked: Asked, result: ModelResult, *, error_rate: float, see
     odds = calibrated if pool is held else rescale(pool.probabilities, temperature)
     right = calibrated.argmax(1) == held.label
     truth = np.arange(len(held.label)), held.label
-    share = _Shares(held.group, seed)
+    varies = answered_variance(calibrated.max(1), odds, pool.label, pool.group, error_rate, seed=seed)
     return OperatingPoint(
         temperature=temperature,
         error_rate=error_rate,
@@ -113,11 +114,11 @@ def operating_point(asked: Asked, result: ModelResult, *, error_rate: float, see
         brier=brier(calibrated, held.label),
         log_loss=log_loss(calibrated, held.label),
         expected=CardExpectation(
-            unidentified=share.of(~measured.answered, np.ones_like(right)),
-            error_rate=share.of(measured.answered & ~right, measured.answered),
-            coverage={level: share.of(sets[truth], np.ones_like(right)) for level, sets in measured.sets.items()},
+            unidentified=share_of(~measured.answered, held.group, besides=varies, of=THRESHOLD),
+            error_rate=share_of(~right, held.group, measured.answered),
+            coverage={level: share_of(sets[truth], held.group) for level, sets in measured.sets.items()},
             set_size={level: float(sets.sum(1).mean()) for level, sets in measured.sets.items()},
-            unlike=share.of(measured.unlike, np.ones_like(right)),
+            unlike=share_of(measured.unlike, held.group),
         ),
     )
 
@@ -166,38 +167,3 @@ def _measure(asked: Asked, error_rate: float) -> _Measured:
 
 def _stored(thresholds: Floats) -> tuple[float, ...]:
     return tuple(np.clip(thresholds, 0, 1).tolist())
-
-
-class _Shares:
-    """Shares of cells with intervals that respect groups: exact where every cell is its own, else a bootstrap."""
-
-    def __init__(self, group: Numbers, seed: int) -> None:
-        _, self._group = np.unique(group, return_inverse=True)
-        self._groups = int(self._group.max()) + 1
-        self._independent = self._groups == len(group)
-        self._seed = seed
-
-    def of(self, part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Estimate:
-        """Return the share of `part` among `whole`."""
-        right, count = int((part & whole).sum()), int(whole.sum())
-        if count == 0:
-            nothing = Interval(low=None, high=None, method="undefined: a share of no cells")
-            return Estimate(value=None, interval=nothing, numerator=0, denominator=0)
-        limits = exact_interval(right, count) if self._independent else self._by_groups(part & whole, whole)
-        return Estimate(value=right / count, interval=limits, numerator=right, denominator=count)
-
-    def _by_groups(self, part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Interval:
-        counts = np.stack([np.bincount(self._group, mask, self._groups) for mask in (part, whole)], 1).astype(np.int64)
-        found = GroupBootstrap(counts, replicates=REPLICATES, seed=self._seed).interval(_share)
-        if found is not None:
-            return found
-        concerned = counts[counts[:, 1] > 0]
-        full = int((concerned[:, 0] == concerned[:, 1]).sum())
-        low, high = clopper_pearson(full, len(concerned))
-        return interval(float(low), float(high), 0.95, f"{EXACT}, groups counted for cells")
-
-
-def _share(counts: Floats) -> Floats:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = counts[..., 0] / counts[..., 1]
-    return found

@@ -283,10 +283,7 @@ def _card(study: _Study, wanted: Wanted, made: Made, said: list[FoldSaid], seen:
     record, job, classes = study.record, study.job, study.record.classes
     final = wanted.weights == FINAL
     answers = {views: gathered(said, views, study.labels, study.groups) for views in VIEWS}
-    found = {
-        views: result(asked, asked.probabilities, classes, study.card.title, record.seed)
-        for views, asked in answers.items()
-    }
+    found = {views: result(asked, asked.probabilities, classes, study.card.title) for views, asked in answers.items()}
     rate = stated_rate(found[1]) if wanted.error_rate is None else wanted.error_rate
     points = {
         str(views): operating_point(asked, found[views], error_rate=rate, seed=record.seed)
@@ -295,7 +292,7 @@ def _card(study: _Study, wanted: Wanted, made: Made, said: list[FoldSaid], seen:
     cost = None
     if wanted.precision == "int8":
         asked, odds = answers[1], before(said)
-        whole = result(asked, odds, classes, study.card.title, record.seed)
+        whole = result(asked, odds, classes, study.card.title)
         cost = quantisation(
             wanted.recipe,
             made.kept,
