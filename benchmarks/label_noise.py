@@ -21,14 +21,8 @@ from sklearn.model_selection import StratifiedKFold
 
 from buffycoat.data.load import load
 from buffycoat.imaging.crops import CropItem
-from buffycoat.labels.confident import (
-    NOBODY,
-    bootstrap_wrong_shares,
-    confident_classes,
-    estimate_joint,
-    thresholds,
-    wrong_shares,
-)
+from buffycoat.labels.confident import NOBODY, confident_classes, estimate_joint, thresholds
+from buffycoat.labels.shares import wrong_estimates
 from buffycoat.morphology.classify import MeasurementClassifier
 from buffycoat.morphology.columns import SCHEMA
 from buffycoat.morphology.table import measure_all
@@ -64,9 +58,8 @@ def trial(x: NDArray[np.float64], true: Numbers, noise: float, seed: int) -> dic
     odds = out_of_fold(x, labels, seed)
     confident = confident_classes(odds, thresholds(odds, labels))
     suspect, wrong = (confident != NOBODY) & (confident != labels), labels != true
-    estimated = wrong_shares(estimate_joint(odds, labels))[0]
-    resampled = bootstrap_wrong_shares(odds, labels, np.arange(len(labels)), replicates=300, seed=seed)[:, 0]
-    low, high = np.quantile(resampled, [0.025, 0.975])
+    estimated = wrong_estimates(estimate_joint(odds, labels), labels, confident, np.arange(len(labels)))[0]
+    low, high = estimated.interval.low or 0.0, estimated.interval.high or 0.0
     return {
         "accuracy": float((odds.argmax(axis=1) == true).mean()),
         "flipped": int(wrong.sum()),
@@ -75,7 +68,7 @@ def trial(x: NDArray[np.float64], true: Numbers, noise: float, seed: int) -> dic
         "recall": float((suspect & wrong).sum() / wrong.sum()) if wrong.any() else float("nan"),
         "right_class": float((confident == true)[suspect & wrong].mean()) if (suspect & wrong).any() else float("nan"),
         "share": float(wrong.mean()),
-        "estimated": float(estimated),
+        "estimated": estimated.value or 0.0,
         "within": bool(low <= wrong.mean() <= high),
     }
 

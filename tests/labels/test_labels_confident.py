@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from buffycoat.labels.confident import (
     NOBODY,
-    bootstrap_wrong_shares,
     confident_classes,
     confident_joint,
     estimate_joint,
@@ -79,16 +78,3 @@ def test_it_agrees_with_the_authors_implementation(noise: float) -> None:
     assert np.array_equal(ours, theirs)
     # Scaled to the labels, theirs is rounded to whole cells.
     assert estimate_joint(odds, labels) == pytest.approx(their_joint(labels=labels, pred_probs=odds), abs=2 / 600)
-
-
-def test_the_interval_holds_the_share_of_flipped_labels_when_probabilities_are_good() -> None:
-    held = 0
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        true = rng.choice(4, 400, p=[0.4, 0.3, 0.2, 0.1])
-        labels = flipped(true, 0.1, rng)
-        odds = simulated(true, rng, skill=5.0)
-        resampled = bootstrap_wrong_shares(odds, labels, np.arange(400), replicates=150, seed=seed)[:, 0]
-        low, high = np.quantile(resampled, [0.025, 0.975])
-        held += int(low <= (labels != true).mean() <= high)
-    assert held >= 34

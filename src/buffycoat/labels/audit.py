@@ -7,23 +7,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from buffycoat.evaluate.intervals import LEVEL, interval
 from buffycoat.evaluate.validate import validate_predictions
 from buffycoat.labels.blend import Blend, blend
-from buffycoat.labels.confident import (
-    NOBODY,
-    Floats,
-    Numbers,
-    bootstrap_wrong_shares,
-    confident_classes,
-    estimate_joint,
-    thresholds,
-    wrong_shares,
-)
+from buffycoat.labels.confident import NOBODY, Numbers, confident_classes, estimate_joint, thresholds
+from buffycoat.labels.shares import METHOD, wrong_estimates
 from buffycoat.records.documents import Estimate
 from buffycoat.records.labels import Asked, ClassLabels, LabelAudit, Suspect
-
-REPLICATES = 1000
 
 
 def audit_labels(
@@ -33,8 +22,6 @@ def audit_labels(
     *,
     classes: Sequence[str],
     titles: Mapping[str, str],
-    seed: int,
-    replicates: int = REPLICATES,
 ) -> LabelAudit:
     """Find the labels that look wrong, and estimate how many are.
 
@@ -50,8 +37,6 @@ def audit_labels(
         The study's, in its order.
     titles
         Of the models, by name.
-    seed
-        Of the bootstrap over groups.
 
     Raises
     ------
@@ -64,15 +49,7 @@ def audit_labels(
     confident = confident_classes(found.probabilities, limits)
     suspects = _suspects(found, confident, cells, classes)
     joint = estimate_joint(found.probabilities, found.labels)
-    shares = wrong_shares(joint)
-    resampled = bootstrap_wrong_shares(
-        found.probabilities, found.labels, found.groups, replicates=replicates, seed=seed
-    )
-    method = (
-        f"confident learning on out-of-fold probabilities; percentile bootstrap over "
-        f"{len(np.unique(found.groups))} groups, {replicates} replicates, seed {seed}"
-    )
-    wrong = [_estimate(float(shares[k]), resampled[:, k], method) for k in range(len(shares))]
+    wrong = wrong_estimates(joint, found.labels, confident, found.groups)
     return LabelAudit(
         classes=tuple(classes),
         cells=len(found.cell_ids),
@@ -99,7 +76,7 @@ def audit_labels(
         wrong=wrong[0],
         at_best=_complement(wrong[0]),
         suspects=tuple(suspects),
-        method=method,
+        method=METHOD,
         sentence=_sentence(len(suspects), len(found.cell_ids), wrong[0]),
     )
 
@@ -127,17 +104,6 @@ def _suspects(found: Blend, confident: Numbers, cells: pl.DataFrame, classes: Se
             )
         )
     return suspects
-
-
-def _estimate(value: float, resampled: Floats, method: str) -> Estimate:
-    defined = resampled[np.isfinite(resampled)]
-    if not np.isfinite(value):
-        return Estimate(value=None, interval=interval(np.nan, np.nan, LEVEL, method))
-    if len(defined) < 0.9 * len(resampled):
-        return Estimate(value=value, interval=interval(np.nan, np.nan, LEVEL, method))
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    # Clipped: rounding leaves shares of nothing a hair below it.
-    return Estimate(value=max(value, 0.0), interval=interval(max(float(low), 0.0), float(high), LEVEL, method))
 
 
 def _complement(wrong: Estimate) -> Estimate:

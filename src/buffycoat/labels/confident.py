@@ -90,19 +90,3 @@ def wrong_shares(found: Floats) -> Floats:
     right, given = np.diagonal(found), found.sum(axis=1)
     by_class = np.where(given > 0, 1 - right / np.maximum(given, 1e-300), np.nan)
     return np.concatenate([[1 - right.sum()], by_class])
-
-
-def bootstrap_wrong_shares(
-    probabilities: Floats, labels: Numbers, groups: Numbers, *, replicates: int, seed: int
-) -> Floats:
-    """Return :func:`wrong_shares` of resamples of whole groups, shape ``(replicates, 1 + C)``.
-
-    The probabilities stay as they are: what another training would have given is not in them.
-    """
-    generator = np.random.default_rng(seed)
-    names, number = np.unique(groups, return_inverse=True)
-    found = np.empty((replicates, probabilities.shape[1] + 1))
-    for replicate in range(replicates):
-        times = generator.multinomial(len(names), np.full(len(names), 1 / len(names)))
-        found[replicate] = wrong_shares(estimate_joint(probabilities, labels, times[number].astype(np.float64)))
-    return found

@@ -40,7 +40,6 @@ def write_labels(study: Path) -> LabelAudit:
         read_table(study / "cells.parquet", CELLS),
         classes=results.classes,
         titles={model.model: model.title for model in results.models},
-        seed=results.seed,
     )
     found.write(study / FILE)
     return found

@@ -34,8 +34,8 @@ class Asked(Document):
 
     model: str
     title: str
-    weight: float  # of its probabilities; the weights sum to one
-    temperature: float  # its probabilities were brought to, fitted on inner validation rows
+    weight: float  # of its probabilities, mean over the folds
+    temperature: float  # its probabilities were brought to, mean over the folds; from their inner validation rows
 
 
 class LabelAudit(Document):
