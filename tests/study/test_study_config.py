@@ -15,7 +15,9 @@ def test_the_default_is_the_comparison_of_the_three_networks() -> None:
     assert config.recipe.name == "seeds"
     assert config.weights == "auto"
     assert configure(preset="quick").split.scheme == "holdout"
-    assert configure(preset="thorough").split.repeats == 5
+    thorough = configure(preset="thorough")
+    assert (thorough.split.repeats, thorough.train_seeds, thorough.learning_curve) == (3, 2, (0.25, 0.5))
+    assert configure(preset="thorough", settings=["train_seeds=1", "learning_curve=[]"]).trainings() == 45
 
 
 def test_settings_reach_one_model_or_all_and_sections_of_every_kind() -> None:

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from buffycoat.imaging.frame import crop_square, whole_square
 from buffycoat.records.documents import FrameSpec
 
-BLUR_FROM = 1.5
-"""Stored pixels per input pixel above which 3×3 are averaged first, against aliasing."""
+BLUR_FROM = 2.0
+"""Stored pixels per input pixel above which 3×3 are averaged first, against aliasing.
+
+Below that the granules' texture is worth more than the aliasing costs (docs/results/training.md).
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,7 +135,7 @@ def configure(
         split=_section(SplitConfig, split, "split"),
         frame=_section(FrameSpec, given.get("frame", {}), "frame"),
         baseline=_switch(study.get("baseline", True), "baseline"),
-        **_evidence(study).model_dump(),
+        **_evidence({**PRESETS[preset].evidence, **study}).model_dump(),
         train={
             spec.name: _section(
                 TrainConfig,
