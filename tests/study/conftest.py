@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,8 +27,8 @@ TINY = (
 MODELS = ("test_efficientnet", "test_resnet")
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> None:  # of the module, so that studies made for a whole module have it too
     torch.set_num_threads(1)
 
 
@@ -46,3 +50,20 @@ def smears(drawn: Path, tmp_path: Path) -> Path:
 def tiny() -> StudyConfig:
     """Return the configuration of the tiny study."""
     return configure(preset="quick", models=MODELS, weights="none", settings=TINY)
+
+
+def command(drawn: Path, out: Path, *more: str, models: Sequence[str] = MODELS) -> list[str]:
+    """Return the command of a tiny study of six epochs, long enough to be killed in the middle of one."""
+    settings = [part for setting in (*TINY, "train.epochs=6") for part in ("--set", setting)]
+    chosen = [part for model in models for part in ("--model", model)]
+    study = ["study", str(drawn), "--out", str(out), "--weights", "none", *chosen, *settings, *more]
+    return [sys.executable, "-m", "buffycoat", *study]
+
+
+def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+    """Wait until the process has written this file."""
+    end = time.monotonic() + 240
+    while not path.exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end, f"{path} did not appear"
+        time.sleep(0.02)

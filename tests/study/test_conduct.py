@@ -5,8 +5,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +16,7 @@ from buffycoat.files import sha256
 from buffycoat.records.documents import Cleaning, NetworkCard, Results
 from buffycoat.study.conduct import conduct
 from buffycoat.study.config import StudyConfig, configure
-from tests.study.conftest import MODELS, TINY
+from tests.study.conftest import MODELS, TINY, command, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +172,18 @@ def test_changed_data_are_noticed(finished: Path, smears: Path, tiny: StudyConfi
         conduct(str(smears), tiny, out)
 
 
+def test_a_photograph_changed_in_place_is_noticed(
+    finished: Path, smears: Path, tiny: StudyConfig, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    photograph = min((smears / "images").iterdir())
+    content = bytearray(photograph.read_bytes())
+    content[-1] ^= 1
+    photograph.write_bytes(content)
+    with pytest.raises(OutputError, match="the data are others, or have changed"):
+        conduct(str(smears), tiny, out)
+
+
 def test_overwriting_waits_for_data_that_can_be_read(finished: Path, tiny: StudyConfig, tmp_path: Path) -> None:
     out = Path(shutil.copytree(finished, tmp_path / "out"))
     with pytest.raises(DataError):
@@ -267,38 +277,29 @@ def test_a_study_of_the_real_images(real_data: Path, tmp_path: Path) -> None:
     assert "synthetic" not in (out / "report.html").read_text().casefold()
 
 
-def _command(drawn: Path, out: Path, *more: str) -> list[str]:
-    settings = [part for setting in (*TINY, "train.epochs=6") for part in ("--set", setting)]
-    models = [part for model in MODELS for part in ("--model", model)]
-    study = ["study", str(drawn), "--out", str(out), "--weights", "none", *models, *settings, *more]
-    return [sys.executable, "-m", "buffycoat", *study]
-
-
-def _wait_for(path: Path, process: subprocess.Popen[str]) -> None:
-    end = time.monotonic() + 240
-    while not path.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end, f"{path} did not appear"
-        time.sleep(0.02)
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
-@pytest.mark.parametrize("jobs", ["1", "2"], ids=["one fold at a time", "two side by side"])
+@pytest.mark.parametrize(
+    ("how", "jobs"),
+    [
+        pytest.param(signal.SIGKILL, "2", id="kill -9, two folds side by side"),  # one at a time: test_study_killed.py
+        pytest.param(signal.SIGINT, "1", id="Ctrl-C, one fold at a time"),
+        pytest.param(signal.SIGINT, "2", id="Ctrl-C, two folds side by side"),
+    ],
+)
 def test_an_interrupted_study_ends_as_an_uninterrupted_one(
     drawn: Path, tmp_path: Path, how: signal.Signals, jobs: str
 ) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     out, whole = tmp_path / "out", tmp_path / "whole"
     process = subprocess.Popen(
-        _command(drawn, out, "--jobs", jobs),
+        command(drawn, out, "--jobs", jobs),
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (jobs in the background ignore it)
     )
-    _wait_for(out / "models" / MODELS[0] / "r0f0" / "last.ckpt", process)
+    wait_for(out / "models" / MODELS[0] / "r0f0" / "last.ckpt", process)
     process.send_signal(how)
     words = process.communicate(timeout=120)[1]
     assert process.returncode in {-signal.SIGKILL, 130}, words
@@ -306,45 +307,11 @@ def test_an_interrupted_study_ends_as_an_uninterrupted_one(
         assert "goes on from there" in words
         assert "Traceback" not in words
     for folder, at_once in ((out, jobs), (whole, "1")):  # side by side, a fold comes out as it does alone
-        command = _command(drawn, folder, "--jobs", at_once)
-        subprocess.run(command, check=True, capture_output=True, env=environment)
+        again = command(drawn, folder, "--jobs", at_once)
+        subprocess.run(again, check=True, capture_output=True, env=environment)
     assert _predictions(out).equals(_predictions(whole))
     history = [pl.read_csv(folder / "history.csv").drop("seconds") for folder in (out, whole)]
     assert history[0].equals(history[1])
-
-
-@pytest.mark.slow
-def test_two_processes_train_one_study(drawn: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        _command(drawn, out, "--devices", "2", "--quiet", "--json"),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
-    assert done.returncode == 0, done.stderr
-    results = Results.model_validate_json(done.stdout)
-    assert [model.model for model in results.models if model.model not in results.baselines] == list(MODELS)
-    assert Results.read(out / "results.json") == results
-    history = pl.read_csv(out / "history.csv")
-    assert history.group_by("model").len()["len"].to_list() == [6, 6]
-    alone = tmp_path / "alone"
-    subprocess.run(_command(drawn, alone), check=True, capture_output=True, env=environment)
-    steps = [pl.read_csv(folder / "history.csv")["learning_rate"].to_list() for folder in (out, alone)]
-    assert steps[0] == pytest.approx(steps[1]), "as many steps: a batch is shared out, not drawn twice"
-    losses = [pl.read_csv(folder / "history.csv")["train_loss"].to_list() for folder in (out, alone)]
-    assert losses[0] != pytest.approx(losses[1], rel=1e-6), "two processes draw their own augmentation"
-
-
-@pytest.mark.slow
-def test_a_fault_in_several_processes_keeps_its_words_and_exit_code(tmp_path: Path) -> None:
-    (tmp_path / "data" / "neutrophil").mkdir(parents=True)
-    command = _command(tmp_path / "data", tmp_path / "out", "--devices", "2", "--quiet")
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 3, done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_a_second_study_in_a_busy_folder_is_refused(drawn: Path, tiny: StudyConfig, tmp_path: Path) -> None:

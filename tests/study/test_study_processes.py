@@ -1,0 +1,62 @@
+"""Several processes train one study, started by ``--devices`` or by torchrun."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from buffycoat.records.documents import Results
+from tests.study.conftest import MODELS, command
+
+TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+ENVIRONMENT = {"OMP_NUM_THREADS": "1"}
+
+
+def _run(words: list[str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **ENVIRONMENT})
+
+
+@pytest.fixture(scope="module")
+def alone(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the study as one process trains it; not to be changed."""
+    out = tmp_path_factory.mktemp("alone") / "out"
+    done = _run(command(drawn, out))
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def _history(out: Path, column: str) -> list[float]:
+    return pl.read_csv(out / "history.csv").sort("model", "fold", "epoch")[column].to_list()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["--devices", "torchrun"])
+def test_two_processes_train_one_study(launcher: str, drawn: Path, alone: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    if launcher == "torchrun":
+        _, *module = command(drawn, out, "--quiet", "--json")
+        done = _run([*TORCHRUN, *module])
+    else:
+        done = _run(command(drawn, out, "--devices", "2", "--quiet", "--json"))
+    assert done.returncode == 0, done.stderr
+    results = Results.model_validate_json(done.stdout)
+    assert [model.model for model in results.models if model.model not in results.baselines] == list(MODELS)
+    assert Results.read(out / "results.json") == results
+    assert len(_history(out, "epoch")) == 2 * 6
+    rates = [_history(folder, "learning_rate") for folder in (out, alone)]
+    assert rates[0] == pytest.approx(rates[1]), "as many steps: a batch is shared out, not drawn twice"
+    losses = [_history(folder, "train_loss") for folder in (out, alone)]
+    assert losses[0] != pytest.approx(losses[1], rel=1e-6), "two processes draw their own augmentation"
+
+
+@pytest.mark.slow
+def test_a_fault_in_several_processes_keeps_its_words_and_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "data" / "neutrophil").mkdir(parents=True)
+    done = _run(command(tmp_path / "data", tmp_path / "out", "--devices", "2", "--quiet"))
+    assert done.returncode == 3, done.stderr
+    assert "Traceback" not in done.stderr
