@@ -1,8 +1,8 @@
 """Audit 12,500 photographs: time, processor time, memory above the start, and whether every copy was found.
 
-    python benchmarks/audit.py [--files 12500] [--kind links|copies]
+    python benchmarks/audit.py [--files 12500] [--kind links|copies] [--data bccd]
 
-``links`` are hard links to the real photographs; ``copies`` are files of their own, each photograph turned by any
+``links`` are hard links to the set's photographs; ``copies`` are files of their own, each photograph turned by any
 angle, mirrored and saved again, so that every one has to be decoded and compared with all others.
 """
 
@@ -17,8 +17,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
+from memory import MIB, peak
 
+from buffycoat.audit.judge import judge
 from buffycoat.audit.scan import scan
+from buffycoat.clean.recipe import named
 from buffycoat.data.dataset import DataSet, cells_table
 from buffycoat.data.load import load
 from buffycoat.data.rows import Row
@@ -28,11 +32,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=12_500)
     parser.add_argument("--kind", choices=("links", "copies"), default="copies")
+    parser.add_argument("--data", default="bccd", help="whose photographs: a named set, a folder or a table")
     given = parser.parse_args()
-    data = load("bccd")
+    data = load(given.data)
     table = data.cells.drop_nulls("image")
     originals = [data.root / image for image in table.get_column("image")]
-    groups = table.get_column("group").to_list()
+    groups, labels = table.get_column("group").to_list(), table.get_column("label").to_list()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ["BUFFYCOAT_CACHE"] = str(folder / "cache")
@@ -44,21 +49,24 @@ def main() -> None:
                 _link(originals[place], target)
             else:
                 _copy(originals[place], target, k)
-            rows.append(Row(target.name, "x", "x", 1, "x", cell_id=target.stem, group=groups[place]))
+            label = labels[place]
+            rows.append(Row(target.name, label, label, 1, "x", cell_id=target.stem, group=groups[place]))
         _measure(DataSet("many", folder, cells_table(rows), (), False, ""))
 
 
 def _measure(data: DataSet) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF)
+    start, before = psutil.Process().memory_info().rss, resource.getrusage(resource.RUSAGE_SELF)
     started = time.monotonic()
     found = scan(data)
     wall = time.monotonic() - started
     after = resource.getrusage(resource.RUSAGE_SELF)
+    scanned = peak() - start
+    judge(data, found, named("seeds"), 5)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     group = dict(data.cells.select("image", "group").iter_rows())
     wrong = [pair for pair in found.pairs if group[pair.first] != group[pair.second]]
     print(f"{found.files.height:,} files: {wall:.0f} s, {processor:.0f} s of processor time")
-    print(f"memory above the start: {(after.ru_maxrss - before.ru_maxrss) / 1024:.0f} MiB")
+    print(f"memory above the start: {scanned / MIB:.0f} MiB; after judging too: {(peak() - start) / MIB:.0f} MiB")
     print(f"pairs that join copies: {len(found.pairs):,}; {len(wrong)} of them join what does not belong together")
     for pair in wrong[:10]:
         print(
