@@ -342,6 +342,21 @@ def test_the_content_hash_knows_what_matters(tmp_path: Path) -> None:
     assert content_hash(cleaned, first.root) == known  # cleaning and splitting do not
 
 
+def test_the_content_hash_sees_one_byte_in_a_set_of_any_size(tmp_path: Path) -> None:
+    names = [f"{label}/{place}.jpg" for label in "ab" for place in range(300)]
+    put(tmp_path, *names)
+    large = tmp_path / names[-1]
+    os.truncate(large, 130 << 20)  # a hole: it takes no room on the disk
+    known = load(str(tmp_path)).summary().content_hash
+    with large.open("rb+") as stream:
+        stream.seek(99 << 20)
+        stream.write(b"x")
+    changed = load(str(tmp_path)).summary().content_hash
+    assert changed != known
+    (tmp_path / names[400]).write_bytes(b"picture b/xxx.jpg")
+    assert load(str(tmp_path)).summary().content_hash not in {known, changed}
+
+
 @pytest.mark.real
 def test_the_other_microscope(real_data: Path) -> None:
     data = load(str(real_data / "olympus-bx53"))

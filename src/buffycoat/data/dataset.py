@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import polars as pl
@@ -16,8 +18,8 @@ from buffycoat.files import sha256
 from buffycoat.records.documents import DataSummary, Fault
 from buffycoat.records.tables import CELLS
 
-HASHED_WHOLE_BYTES = 128 << 20
-"""Up to this size of all images together the content hash covers every byte; above it, names and sizes."""
+_READERS = 8  # threads that read images to hash them: most of the time they wait for the disk
+_PIECE = 256  # images a thread takes at a time
 
 GIVEN_SPLIT = "given_split"
 """Extra column of sets that come with their own split: "train", "test", or null."""
@@ -64,8 +66,12 @@ class DataSet:
             citation=self.citation,
             licence=self.licence,
             files=self.cells.get_column("image").n_unique() - int(self.cells.get_column("image").has_nulls()),
-            content_hash=content_hash(self.cells, self.root),
+            content_hash=self._content_hash,
         )
+
+    @cached_property
+    def _content_hash(self) -> str:
+        return content_hash(self.cells, self.root)  # once: every image is read for it
 
     def counts(self) -> dict[str, int]:
         """Return how many rows with an image name one cell of each label, in the project's order.
@@ -121,9 +127,10 @@ def cells_table(rows: Sequence[Row], *, given_split: bool = False) -> pl.DataFra
 
 
 def content_hash(cells: pl.DataFrame, root: Path) -> str:
-    """Return the SHA-256 (hex) of what was read: the table, and each image's size or, where cheap, its bytes.
+    """Return the SHA-256 (hex) of what was read: the table, and the name, size and bytes of every image.
 
-    The place of the folder, the cleaning and the split do not enter. 100,000 images take about a second.
+    The place of the folder, the cleaning and the split do not enter. 100,000 images of 10 kB take four seconds
+    of one core.
     """
     digest = hashlib.sha256()
     read = [name for name in cells.columns if name not in ("excluded_by", "fold", "source")]
@@ -131,24 +138,29 @@ def content_hash(cells: pl.DataFrame, root: Path) -> str:
         digest.update(json.dumps(row, ensure_ascii=True).encode())
         digest.update(b"\n")
     images = cells.get_column("image").drop_nulls().unique(maintain_order=True)
-    sizes = [_size(root / image) for image in images]
-    whole = sum(max(size, 0) for size in sizes) <= HASHED_WHOLE_BYTES
-    for image, size in zip(images, sizes, strict=True):
-        digest.update(f"{image}\0{size}\n".encode("utf-8", "surrogateescape"))
-        if whole and size > 0:
-            digest.update(_hash_or_fault(root / image).encode())
+    for image, (size, hashed) in zip(images, _read(images.to_list(), root), strict=True):
+        digest.update(f"{image}\0{size}\n{hashed}".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
 
 
-def _size(path: Path) -> int:
+def _read(images: Sequence[str], root: Path) -> Iterator[tuple[int, str]]:
+    """Yield the size and the hash of each image, in order, several read at once."""
+
+    def piece(start: int) -> list[tuple[int, str]]:
+        return [_size_and_hash(root / image) for image in images[start : start + _PIECE]]
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        for found in pool.map(piece, range(0, len(images), _PIECE)):
+            yield from found
+
+
+def _size_and_hash(path: Path) -> tuple[int, str]:
+    """Return what an image adds to the hash: -1 for one that is missing, no hash for one that is empty."""
     try:
-        return path.stat().st_size
+        size = path.stat().st_size
     except OSError:
-        return -1
-
-
-def _hash_or_fault(path: Path) -> str:
+        return -1, ""
     try:
-        return sha256(path)
+        return size, sha256(path) if size else ""
     except OSError:  # it may be seen but not read; the crop stage reports it by name
-        return "unreadable"
+        return size, "unreadable"
