@@ -15,6 +15,7 @@ import numpy as np
 import uvicorn
 from numpy.typing import NDArray
 
+from buffycoat.errors import ImageError
 from buffycoat.imaging.decode import read_image
 from buffycoat.imaging.find import find_leukocytes
 from buffycoat.records.card import BundleCard
@@ -44,6 +45,18 @@ class FakeClassifier:
         rgb = read_image(content)
         boxes = [cell.box for cell in find_leukocytes(rgb)]
         return Looked(rgb.shape[1], rgb.shape[0], "cell", self.name_boxes(rgb, boxes))
+
+    def look_at(self, contents: Sequence[bytes]) -> list[Looked | ImageError]:
+        found: list[Looked | ImageError] = []
+        for content in contents:
+            try:
+                found.append(self.look(content))
+            except ImageError as error:
+                found.append(error)
+        return found
+
+    def close(self) -> None:
+        pass
 
     def name_boxes(self, rgb: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Found, ...]:
         return tuple(_named(rgb, box) for box in boxes)

@@ -67,8 +67,9 @@ def test_busy_without_a_time_to_come_again_is_wrong(retry_after: str | None, out
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Busy) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         outcomes: Counter[str] = Counter()
-        address = f"http://127.0.0.1:{server.server_address[1]}"
-        serving.client(address, [b"x"], [[]], time.monotonic() + 0.3, 0, outcomes, [])
+        host = f"127.0.0.1:{server.server_address[1]}"
+        asked = [serving.request_of(host, b"x")]
+        serving.client(host, asked, serving.Judge([[]]), time.monotonic() + 0.3, 0, outcomes, [])
         server.shutdown()
     assert set(outcomes) == {"attempts", outcome}
     assert outcomes["attempts"] == outcomes[outcome] > 0
@@ -101,3 +102,48 @@ def test_a_conflict_that_nobody_could_have_made_is_a_fault(
     view = {"reading": {"id": "r", "sequence": 1}, "cells": [{"id": "c", "label": "x"}], "labels": [{"name": "x"}]}
     killing.mover("http://nowhere", view, tally, stop, 1)
     assert len(tally.faults) == faults
+
+
+def test_the_share_is_of_the_better_way_in_the_same_turn_and_costs_are_told_for_each_side() -> None:
+    def turn(threads: float, processes: float, right: int) -> Any:
+        asked = serving.Asked(10, Counter(attempts=right, right=right), [0.1], [300.0], serving.Cpu(1.0, 4.0), 0.5)
+        return serving.Round(serving.Alone(threads, 5.0, []), serving.Alone(processes, 6.0, []), asked)
+
+    found = serving.figures([turn(100, 50, 500), turn(20, 40, 300), turn(10, 10, 200)], 50, 30)
+    assert found["shares"] == [0.5, 0.75, 2.0]
+    assert (found["share"], found["right"], found["per second"]) == (0.75, 1000, 30.0)
+    costs = found["CPU ms for an answer"]
+    assert [costs[name] for name in costs if "alone" not in name] == [3.0, 9.0, 1.5]
+    assert found["on all cores"] == round(1000 * serving._CORES / 13.5, 1)
+
+
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_client_gets_whole_answers_over_connections_kept_or_not(keeps: bool) -> None:
+    answer = b'{"cells": [{"probabilities": {"a": 1.0}}], "rest": "' + b"x" * 200_000 + b'"}'
+    asked: list[bytes] = []
+
+    class Server(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            asked.append(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+            self.close_connection = not keeps  # without a word of warning
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        host = f"127.0.0.1:{server.server_address[1]}"
+        outcomes: Counter[str] = Counter()
+        requests = [serving.request_of(host, b"photograph 0"), serving.request_of(host, b"photograph 1")]
+        judge = serving.Judge([[{"a": 1.0}], [{"a": 0.5}]])
+        serving.client(host, requests, judge, time.monotonic() + 0.3, 0, outcomes, [])
+        server.shutdown()
+    assert outcomes["attempts"] == outcomes["right"] + outcomes["wrong"] > 2
+    assert abs(outcomes["right"] - outcomes["wrong"]) <= 1
+    assert [b"photograph 1" in body for body in asked[:3]] == [True, False, True]

@@ -92,7 +92,7 @@ def test_nothing_is_read_of_somebody_who_may_only_look(guarded: Desk) -> None:
     asked = _Asked(create_app(guarded), FIELDS, _token(guarded, "eye"))
     assert (asked.status, asked.read) == (403, 0)
     app = create_app(guarded)
-    app.state.gate = Gate(1, 0, 1)
+    app.state.gate = Gate(guarded.classifier.look_at, 1, 0, 1)
     asked = _Asked(app, PREDICT, _token(guarded, "eye"), 100_000)
     assert (asked.status, asked.read > 0) == (422, True)  # predicting is for all: read, and no photograph
 
@@ -111,7 +111,7 @@ def test_nothing_is_read_beyond_the_rate(guarded: Desk) -> None:
 
 def test_nothing_is_read_when_the_gate_is_full(desk: Desk) -> None:
     app = create_app(desk)
-    app.state.gate = Gate(1, 0, 1)
+    app.state.gate = Gate(desk.classifier.look_at, 1, 0, 1)
     app.state.gate._inside = 1
     asked = _Asked(app, PREDICT, {})
     assert (asked.status, asked.read) == (503, 0)

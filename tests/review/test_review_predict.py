@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
 
+from buffycoat.errors import ImageError
 from buffycoat.imaging.decode import read_image
 from buffycoat.review.desk import Desk
 from buffycoat.review.faults import Busy
-from buffycoat.review.gate import Gate
+from buffycoat.review.gate import TOGETHER, Gate
 from buffycoat.review.schema import Field
 from tests.bundles import tiny_bundle
 from tests.review.clients import Page, app_of
@@ -55,6 +59,25 @@ def test_a_bundle_answers_through_the_desk(tmp_path: Path) -> None:
     desk.close()
 
 
+@pytest.mark.slow
+def test_a_bundle_looks_in_processes_that_end_with_the_desk(tmp_path: Path) -> None:
+    before = set(multiprocessing.active_children())
+    desk = make_desk(tmp_path / "desk", classifier=None, bundle=tiny_bundle(tmp_path / "bundle"))
+    photographs = [photograph(1), b"no photograph", photograph(2)]
+    until = time.monotonic() + 60
+    with ThreadPoolExecutor(2) as pool:
+        while len(set(multiprocessing.active_children()) - before) < 2:
+            assert time.monotonic() < until, "the processes did not start"
+            list(pool.map(desk.classifier.look_at, [photographs] * 2))
+        answers = list(pool.map(desk.classifier.look_at, [photographs] * 4))
+    right = [desk.classifier.look(photographs[0]), desk.classifier.look(photographs[2])]
+    for first, refused, last in answers:
+        assert [first, last] == right
+        assert isinstance(refused, ImageError)
+    desk.close()
+    assert set(multiprocessing.active_children()) <= before
+
+
 def test_a_cell_is_shown_under_the_map_of_its_bundle(tmp_path: Path) -> None:
     desk = make_desk(tmp_path / "desk", classifier=None, bundle=tiny_bundle(tmp_path / "bundle"))
     slide = drawn_slide(desk, fields=1)
@@ -77,7 +100,7 @@ def test_a_cell_is_shown_under_the_map_of_its_bundle(tmp_path: Path) -> None:
 def test_the_gate_lets_so_many_through_and_refuses_the_rest() -> None:
     running, most, lock = 0, 0, threading.Lock()
 
-    def work() -> int:
+    def look(contents: Sequence[bytes]) -> list[int | Exception]:
         nonlocal running, most
         with lock:
             running += 1
@@ -85,11 +108,11 @@ def test_the_gate_lets_so_many_through_and_refuses_the_rest() -> None:
         time.sleep(0.05)
         with lock:
             running -= 1
-        return 1
+        return [1] * len(contents)
 
     async def ask() -> list[object]:
-        gate = Gate(2, 4, 10)
-        return await asyncio.gather(*(gate.pass_through(work) for _ in range(20)), return_exceptions=True)
+        gate = Gate(look, 2, 4, 10)
+        return await asyncio.gather(*(gate.ask(b"x") for _ in range(20)), return_exceptions=True)
 
     answers = asyncio.run(ask())
     assert answers.count(1) == 6
@@ -100,19 +123,67 @@ def test_the_gate_lets_so_many_through_and_refuses_the_rest() -> None:
 
 
 def test_who_waits_too_long_is_refused_and_work_that_fails_frees_its_place() -> None:
+    def look(contents: Sequence[bytes]) -> list[bytes | Exception]:
+        time.sleep(0.3 if b"slow" in contents else 0)
+        return [ZeroDivisionError() if one == b"fails" else one for one in contents]
+
     async def ask() -> None:
-        gate = Gate(1, 5, 0.05)
-        slow = asyncio.create_task(gate.pass_through(lambda: time.sleep(0.3)))
+        gate = Gate(look, 1, 5, 0.05)
+        slow = asyncio.create_task(gate.ask(b"slow"))
         await asyncio.sleep(0.01)
         with pytest.raises(Busy):
-            await gate.pass_through(lambda: None)
-        await slow
+            await gate.ask(b"late")
+        assert await slow == b"slow"
         for _ in range(10):
             with pytest.raises(ZeroDivisionError):
-                await gate.pass_through(lambda: 1 // 0)
-        assert await gate.pass_through(lambda: 7) == 7
+                await gate.ask(b"fails")
+        assert await gate.ask(b"well") == b"well"
 
     asyncio.run(ask())
+
+
+def test_what_waits_is_looked_at_together_and_each_gets_its_own_answer() -> None:
+    sizes = []
+
+    def look(contents: Sequence[bytes]) -> list[bytes | Exception]:
+        sizes.append(len(contents))
+        time.sleep(0.02)
+        if len(contents) > 1 and b"7" in contents:
+            raise RuntimeError("one of these")
+        return [ValueError(one) if one == b"7" else one for one in contents]
+
+    async def ask() -> list[object]:
+        gate = Gate(look, 1, 20, 10)
+        first = asyncio.create_task(gate.ask(b"first"))
+        await asyncio.sleep(0)
+        gone = asyncio.create_task(gate.ask(b"gone"))
+        rest = asyncio.gather(*(gate.ask(str(k).encode()) for k in range(12)), return_exceptions=True)
+        await asyncio.sleep(0)
+        gone.cancel()
+        return [await first, *await rest]
+
+    answers = asyncio.run(ask())
+    assert answers[0] == b"first"
+    for k, answer in enumerate(answers[1:]):
+        assert isinstance(answer, ValueError) if k == 7 else answer == str(k).encode()
+    assert sizes[0] == 1
+    assert max(sizes) == TOGETHER
+    assert len(sizes) < 12
+
+
+def test_large_photographs_go_through_alone() -> None:
+    sizes = []
+
+    def look(contents: Sequence[bytes]) -> list[int | Exception]:
+        sizes.append(sum(map(len, contents)))
+        return [len(one) for one in contents]
+
+    async def ask() -> list[int]:
+        gate = Gate(look, 1, 20, 10)
+        return await asyncio.gather(*(gate.ask(bytes(5 << 20)) for _ in range(4)))
+
+    assert asyncio.run(ask()) == [5 << 20] * 4
+    assert sizes == [5 << 20] * 4
 
 
 @pytest.mark.slow

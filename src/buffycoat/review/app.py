@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,13 +12,13 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from buffycoat import __version__
-from buffycoat.errors import BuffycoatError
+from buffycoat.errors import BuffycoatError, ImageError
 from buffycoat.review.api import house, predict, probes, readings, results, slides
+from buffycoat.review.classifier import Looked
 from buffycoat.review.desk import Desk
 from buffycoat.review.faults import NotSignedIn, ReviewFault
 from buffycoat.review.gate import Gate
@@ -34,10 +34,18 @@ _logger = logging.getLogger("buffycoat.review")
 def create_app(desk: Desk) -> FastAPI:
     """Return the application that serves a desk: API, probes, and the pages where they are installed."""
 
+    def look(contents: Sequence[bytes]) -> list[Looked | ImageError]:
+        return desk.classifier.look_at(contents)  # which may not be loaded yet
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings = desk.settings
-        app.state.gate = Gate(settings.predict_at_once, settings.predict_waiting, settings.predict_wait_seconds)
+        app.state.gate = Gate(
+            look,
+            settings.predict_at_once,
+            settings.predict_waiting,
+            settings.predict_wait_seconds,
+        )
         note_missing_seals(desk)
         workers = Workers(settings, app.state.metrics) if settings.workers else None
         if workers is not None:
@@ -45,6 +53,7 @@ def create_app(desk: Desk) -> FastAPI:
         try:
             yield
         finally:
+            app.state.gate.close()
             if workers is not None:
                 workers.stop()
 
@@ -68,27 +77,16 @@ def create_app(desk: Desk) -> FastAPI:
     app.state.desk = desk
     app.state.metrics = Metrics(desk.database)
     api = APIRouter(prefix="/api/v1")
-    for part in (house, slides, readings, results, predict):
+    for part in (predict, slides, readings, results, house):  # tried in this order: what is asked most comes first
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(probes.router)
     pages = _pages()
     if pages is not None:
         app.include_router(pages.router, include_in_schema=False)
-        app.mount("/static", _Static(packages=[("buffycoat.review.web", "static")]), name="static")
     _add_faults(app, pages)
     app.add_middleware(Guard, desk=desk, metrics=app.state.metrics)
     return app
-
-
-class _Static(StaticFiles):
-    """The pages' own files; browsers ask whether they changed, so that an upgrade never meets old scripts."""
-
-    def file_response(self, *given: Any, **named: Any) -> Response:
-        """Return a file, or that it has not changed."""
-        answer = super().file_response(*given, **named)
-        answer.headers["cache-control"] = "no-cache"
-        return answer
 
 
 def _pages() -> Any:

@@ -16,10 +16,12 @@ from buffycoat.records.documents import Estimate
 from buffycoat.review.settings import ReviewSettings
 
 if TYPE_CHECKING:
-    from buffycoat.predict import Prediction
+    from buffycoat.predict import PhotographResult, Prediction
     from buffycoat.records.card import BundleCard
 
 Box = tuple[int, int, int, int]
+_CELLS_TOGETHER = 8  # in one run of the network
+_MOST_SENT_BYTES = 8 << 20  # to another process; more is looked at here
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,14 @@ class Classifier(Protocol):
     def look(self, content: bytes) -> Looked:
         """Find and name; raises ImageError where the bytes are no usable photograph."""
 
+    def look_at(self, contents: Sequence[bytes]) -> list[Looked | ImageError]:
+        """Find and name in several photographs; what is no usable one has its error in its place."""
+
     def name_boxes(self, rgb: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Found, ...]:
         """Name what lies in boxes that a person drew."""
+
+    def close(self) -> None:
+        """End what was started for it."""
 
     def explain(self, rgb: NDArray[np.uint8], box: Box) -> NDArray[np.uint8] | None:
         """Return the view of a cell under the map of what speaks for its class; None where there is no map."""
@@ -97,6 +105,12 @@ class LazyClassifier:
                 self._loaded = load(self._settings)
             return self._loaded
 
+    def close(self) -> None:
+        """Close the classifier, if it was loaded."""
+        with self._lock:
+            if self._loaded is not None:
+                self._loaded.close()
+
 
 def load(settings: ReviewSettings) -> Classifier:
     """Return the classifier the settings name: the one of a test, a bundle's, or the default bundle's."""
@@ -108,12 +122,19 @@ def load(settings: ReviewSettings) -> Classifier:
 
 
 class BundleClassifier:
-    """A bundle's predictor, asked one photograph at a time: the processor's cores are shared by those who ask."""
+    """A bundle's predictor. The processor's cores are shared by those who ask.
+
+    Several photographs at once are looked at in processes beside this one, started when they are first asked for: a
+    server that shares one Python lock with its network waits for it most of the time.
+    """
 
     def __init__(self, settings: ReviewSettings) -> None:
         from buffycoat.predict import Predictor
+        from buffycoat.predict.processes import Order, Processes
 
         self._predictor = Predictor.load(settings.bundle, threads=1, max_pixels=settings.most_pixels)
+        order = Order(self._predictor.bundle, self._predictor.views, settings.most_pixels)
+        self._processes = Processes(order, self._predictor.work)
 
     @property
     def name(self) -> str:
@@ -137,10 +158,19 @@ class BundleClassifier:
 
     def look(self, content: bytes) -> Looked:
         """Find and name; raises ImageError where the bytes are no usable photograph."""
-        result = self._predictor.predict(content)[0]
-        if result.error is not None or result.width is None or result.height is None:
-            raise ImageError("photograph", result.error or "unreadable")
-        return Looked(result.width, result.height, result.framing, tuple(_found(cell) for cell in result.cells))
+        seen = _looked(self._predictor.predict(content)[0])
+        if isinstance(seen, ImageError):
+            raise seen
+        return seen
+
+    def look_at(self, contents: Sequence[bytes]) -> list[Looked | ImageError]:
+        """Find and name in several photographs; what is no usable one has its error in its place."""
+        from buffycoat.predict.items import Item
+
+        items = [Item("photograph", content) for content in contents]
+        here = sum(map(len, contents)) > _MOST_SENT_BYTES
+        work = self._predictor.work if here else self._processes.work
+        return [_looked(result) for result in work(items, _CELLS_TOGETHER)]
 
     def name_boxes(self, rgb: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Found, ...]:
         """Name what lies in boxes that a person drew."""
@@ -149,6 +179,16 @@ class BundleClassifier:
     def explain(self, rgb: NDArray[np.uint8], box: Box) -> NDArray[np.uint8] | None:
         """Return the view of a cell under its activation map."""
         return self._predictor.explain(rgb, self._predictor.classify(rgb, [box])[0])
+
+    def close(self) -> None:
+        """End the processes."""
+        self._processes.close()
+
+
+def _looked(result: PhotographResult) -> Looked | ImageError:
+    if result.error is not None or result.width is None or result.height is None:
+        return ImageError("photograph", result.error or "unreadable")
+    return Looked(result.width, result.height, result.framing, tuple(_found(cell) for cell in result.cells))
 
 
 def _found(cell: Prediction) -> Found:

@@ -76,7 +76,8 @@ class Desk:
         return own_secret(self.settings.folder / "secret")
 
     def close(self) -> None:
-        """Close the database."""
+        """Close the database, and end what the classifier started."""
+        self.classifiers.close()
         self.database.close()
 
 

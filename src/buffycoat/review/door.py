@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-import anyio.to_thread
 from sqlalchemy.exc import OperationalError
 from starlette.requests import Request
 from starlette.types import Scope
 
 from buffycoat.review.desk import Desk
+from buffycoat.review.documents import Person
 from buffycoat.review.faults import Busy, NotSignedIn, ReviewFault
 from buffycoat.review.slides import need_reviewer
-from buffycoat.review.web_support import person_or_none
+from buffycoat.review.web_support import who_asks
 
 _FIELDS = re.compile(r"/api/v1/slides/[^/]+/fields")
 _PREDICT = "/api/v1/predict"
@@ -36,7 +36,10 @@ async def refusal(desk: Desk, scope: Scope) -> ReviewFault | None:
     if scope["method"] != "POST" or not (fields or scope["path"] == _PREDICT):
         return None
     try:
-        await anyio.to_thread.run_sync(_admit, desk, Request(scope), fields)
+        request = Request(scope)
+        _admit(desk, await who_asks(request, desk), fields=fields)
+        if fields:
+            del request.state.who  # asked again when all of them have come: that may take long
         gate = getattr(scope["app"].state, "gate", None)
         if not fields and gate is not None:
             gate.refuse_full()
@@ -47,8 +50,7 @@ async def refusal(desk: Desk, scope: Scope) -> ReviewFault | None:
     return None
 
 
-def _admit(desk: Desk, request: Request, fields: bool) -> None:
-    who = person_or_none(request, desk)
+def _admit(desk: Desk, who: Person | None, *, fields: bool) -> None:
     if who is None:
         raise NotSignedIn("This needs an account.")
     if not fields:

@@ -7,6 +7,7 @@ import hmac
 from typing import Annotated
 from urllib.parse import quote
 
+import anyio.to_thread
 from fastapi import Depends, Request
 from fastapi.responses import RedirectResponse, Response
 
@@ -26,10 +27,26 @@ def desk_of(request: Request) -> Desk:
     return desk
 
 
-DeskDep = Annotated[Desk, Depends(desk_of)]
+async def _desk(request: Request) -> Desk:
+    return desk_of(request)  # awaited: what is not would be sent to a thread of its own, for nothing
 
 
-def person_or_none(request: Request, desk: DeskDep) -> Person | None:
+DeskDep = Annotated[Desk, Depends(_desk)]
+
+
+async def who_asks(request: Request, desk: DeskDep) -> Person | None:
+    """Return who is asking, as :func:`person_or_none`; asked for once in a request, on a thread where it must be."""
+    known = request.state
+    if not hasattr(known, "who"):
+        if desk.settings.accounts or "authorization" in request.headers:
+            known.who = await anyio.to_thread.run_sync(person_or_none, request, desk)
+        else:
+            known.who = sign_in.HERE
+    who: Person | None = known.who
+    return who
+
+
+def person_or_none(request: Request, desk: Desk) -> Person | None:
     """Return who is asking: by bearer token where one is sent, else by cookie, else whoever sits here.
 
     A token that is wrong is refused, whatever cookie comes with it: only requests without a token are guarded against
@@ -47,14 +64,14 @@ def person_or_none(request: Request, desk: DeskDep) -> Person | None:
     return sign_in.by_cookie(desk, cookie) if cookie else None
 
 
-def person(found: Annotated[Person | None, Depends(person_or_none)]) -> Person:
+async def person(found: Annotated[Person | None, Depends(who_asks)]) -> Person:
     """Return who is asking, or raise NotSignedIn (pages are sent to /login instead)."""
     if found is None:
         raise NotSignedIn("This needs an account.")
     return found
 
 
-def administrator(who: Annotated[Person, Depends(person)]) -> Person:
+async def administrator(who: Annotated[Person, Depends(person)]) -> Person:
     """Return who is asking, an administrator."""
     if not who.may_administer:
         raise Forbidden("This needs the role of an administrator.")
@@ -63,7 +80,7 @@ def administrator(who: Annotated[Person, Depends(person)]) -> Person:
 
 PersonDep = Annotated[Person, Depends(person)]
 AdministratorDep = Annotated[Person, Depends(administrator)]
-MaybePersonDep = Annotated[Person | None, Depends(person_or_none)]
+MaybePersonDep = Annotated[Person | None, Depends(who_asks)]
 
 
 def cookie_name(desk: Desk, name: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, File, Request, UploadFile
+from fastapi import APIRouter, File, Request, Response, UploadFile
 
 from buffycoat.errors import ImageError
 from buffycoat.review.api.parts import faults
-from buffycoat.review.desk import Desk
+from buffycoat.review.classifier import Looked
 from buffycoat.review.documents import PredictAnswer, PredictedCell
 from buffycoat.review.faults import Refused, TooLarge
 from buffycoat.review.web_support import DeskDep, PersonDep
@@ -16,13 +16,13 @@ from buffycoat.review.web_support import DeskDep, PersonDep
 router = APIRouter(tags=["predict"])
 
 
-@router.post("/predict", responses=faults(429))
+@router.post("/predict", response_model=PredictAnswer, responses=faults(429))
 async def predict(
     request: Request,
     desk: DeskDep,
     _who: PersonDep,
     file: Annotated[UploadFile, File(description="One photograph.")],
-) -> PredictAnswer:
+) -> Response:
     """Find and name the leukocytes of a photograph. When too many wait, the answer is 503 with Retry-After."""
     most = desk.settings.most_image_bytes
     content = await file.read(most + 1)
@@ -30,19 +30,18 @@ async def predict(
         raise TooLarge(f"The photograph has more than {most / 1e6:.0f} MB.")
     counted = request.app.state.metrics.predicted
     try:
-        answer: PredictAnswer = await request.app.state.gate.pass_through(lambda: _answer(desk, content))
+        answer = _answer(await request.app.state.gate.ask(content), desk.classifier.name)
+    except ImageError as error:
+        counted.labels(Refused.__name__).inc()
+        raise Refused(f"The photograph cannot be used: {error.reason}.") from error
     except Exception as error:
         counted.labels(type(error).__name__).inc()
         raise
     counted.labels("answered").inc()
-    return answer
+    return Response(answer.model_dump_json(), media_type="application/json")  # as it is: not validated once more
 
 
-def _answer(desk: Desk, content: bytes) -> PredictAnswer:
-    try:
-        looked = desk.classifier.look(content)
-    except ImageError as error:
-        raise Refused(f"The photograph cannot be used: {error.reason}.") from error
+def _answer(looked: Looked, bundle: str) -> PredictAnswer:
     return PredictAnswer(
         width=looked.width,
         height=looked.height,
@@ -62,5 +61,5 @@ def _answer(desk: Desk, content: bytes) -> PredictAnswer:
             )
             for number, cell in enumerate(looked.cells, start=1)
         ),
-        bundle=desk.classifier.name,
+        bundle=bundle,
     )
