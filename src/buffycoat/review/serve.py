@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import tempfile
 from collections.abc import Callable
@@ -100,6 +101,8 @@ def serve(desk: Desk, ready: Callable[[str], None]) -> None:
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     ready(f"http://{shown}:{port}")
+    gc.collect()
+    gc.freeze()  # what is there now stays: looked through again and again, it would delay every large answer
     try:
         uvicorn.Server(config).run(sockets=[opened])
     finally:

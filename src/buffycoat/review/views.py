@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import case, func, select
+from pydantic_core import from_json
+from sqlalchemy import and_, case, func, select
 from sqlalchemy.orm import Session
 
 from buffycoat.review.documents import (
@@ -237,43 +238,45 @@ def cells_of(
     """
     wanted = None if only is None else set(only)
     rows = session.execute(
-        select(Cell, Field.number)
+        select(*_CELL, Mark.label, Mark.seen, Mark.deleted, Mark.changed)
         .join(Field, Field.id == Cell.field_id)
+        .outerjoin(Mark, and_(Mark.cell_id == Cell.id, Mark.reading_id == reading_id))
         .where(Cell.slide_id == slide_id, Cell.reading_id.is_(None) | (Cell.reading_id == reading_id))
         .order_by(Cell.reading_id.is_not(None), Field.number, Cell.place, Cell.id)
     )
-    marks: Mapping[str, Mark] = {}
-    if reading_id is not None:
-        chosen = select(Mark).where(Mark.reading_id == reading_id)
-        marks = {mark.cell_id: mark for mark in session.scalars(chosen)}
     return tuple(
-        cell_view(cell, number, marks.get(cell.id))
-        for number, (cell, _) in enumerate(rows, start=1)
-        if wanted is None or cell.id in wanted
+        _cell_view(row, number) for number, row in enumerate(rows, start=1) if wanted is None or row[0] in wanted
     )
 
 
-def cell_view(cell: Cell, number: int, mark: Mark | None) -> CellView:
-    """Return a cell as one reading leaves it."""
-    label = cell.label if mark is None else mark.label
+_CELL = (
+    *(Cell.id, Cell.field_id, Cell.reading_id, Cell.x0, Cell.y0, Cell.x1, Cell.y1, Cell.label, Cell.best),
+    *(Cell.probability, Cell.probabilities, Cell.conformal, Cell.reason, Cell.unlikeness, Cell.touches_border),
+)
+"""Columns and no rows of classes: a desk has thousands of cells, and is shown at once."""
+
+
+def _cell_view(row: Sequence[Any], number: int) -> CellView:
+    name, field_id, drawn_in, x0, y0, x1, y1, program, best, probability, probabilities, conformal, *rest = row
+    reason, unlikeness, touches_border, label, seen, deleted, changed = rest
     return CellView(
-        id=cell.id,
-        field_id=cell.field_id,
+        id=name,
+        field_id=field_id,
         number=number,
-        box=(cell.x0, cell.y0, cell.x1, cell.y1),
-        origin="program" if cell.reading_id is None else "person",
-        label=label,
-        program_label=cell.label,
-        best=cell.best,
-        probability=cell.probability,
-        probabilities=json.loads(cell.probabilities),
-        conformal=tuple(json.loads(cell.conformal)),
-        reason=cell.reason,
-        unlikeness=cell.unlikeness,
-        touches_border=cell.touches_border,
-        seen=mark is not None and mark.seen,
-        deleted=mark is not None and mark.deleted,
-        doubt=1.0 if cell.probability is None else round(1 - cell.probability, 6),
-        changed=0 if mark is None else mark.changed,
-        crop_url=f"/api/v1/cells/{cell.id}/crop",
+        box=(x0, y0, x1, y1),
+        origin="program" if drawn_in is None else "person",
+        label=program if label is None else label,
+        program_label=program,
+        best=best,
+        probability=probability,
+        probabilities=from_json(probabilities),
+        conformal=tuple(from_json(conformal)),
+        reason=reason,
+        unlikeness=unlikeness,
+        touches_border=touches_border,
+        seen=bool(seen),
+        deleted=bool(deleted),
+        doubt=1.0 if probability is None else round(1 - probability, 6),
+        changed=changed or 0,
+        crop_url=f"/api/v1/cells/{name}/crop",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -49,6 +50,11 @@ _FIRST = (
     "() => new Promise(done => { const look = () => {"
     " const seen = [...document.querySelectorAll('.cell img.here')].length;"
     " if (seen >= 20) done(performance.now()); else requestAnimationFrame(look); }; look(); })"
+)
+_CAME = (
+    "() => { const [page] = performance.getEntriesByType('navigation');"
+    " return {begun: page.responseStart, there: page.responseEnd,"
+    " ready: performance.getEntriesByName('desk-ready')[0].startTime}; }"
 )
 _MOVE = (  # from the key to after the frame that shows its effect was painted
     "key => new Promise((done, fail) => { const id = desk.wells.focus, was = desk.board.cells.get(id);"
@@ -103,13 +109,20 @@ def _saved(page: Page) -> None:
     page.wait_for_function("() => desk.sync.idle && !desk.sync.running", timeout=120_000)
 
 
-def measure(page: Page, address: str, slide: str) -> dict[str, Any]:
+def measure(
+    page: Page, address: str, slide: str, server_cpu_s: Callable[[], float] = time.process_time
+) -> dict[str, Any]:
     """Return times in milliseconds: first crops, moves (median and 95th percentile), frames while scrolling.
+
+    `server_cpu_s` tells how much processor time the server has used.
 
     Every key must have moved its cell or marked it seen, and no script may have failed; else the figures mean nothing.
     """
+    used = server_cpu_s()
     faults = _opened(page, address, slide)
     first = float(page.evaluate(_FIRST))
+    used = server_cpu_s() - used
+    came = page.evaluate(_CAME)
     done = [page.evaluate(_MOVE, "nelmb"[k % 5]) for k in range(MOVES)]
     idle = [one for one in done if one["before"] == one["after"] or not one["after"][1]]
     assert idle == [], "a key changed nothing"
@@ -123,6 +136,10 @@ def measure(page: Page, address: str, slide: str) -> dict[str, Any]:
     return {
         "cells": int(page.evaluate("() => desk.board.cells.size")),
         "first_crops_ms": round(first),
+        "page_begun_ms": round(came["begun"]),
+        "page_there_ms": round(came["there"]),
+        "ready_ms": round(came["ready"]),
+        "server_cpu_ms": round(1000 * used),
         "move_median_ms": round(moves[len(moves) // 2], 1),
         "move_p95_ms": round(moves[int(len(moves) * 0.95)], 1),
         "frame_median_ms": round(frames[len(frames) // 2], 1),

@@ -8,8 +8,9 @@ from html.parser import HTMLParser
 import pytest
 
 from buffycoat.review.desk import Desk
+from buffycoat.review.web.assets import STATIC, assets
 from buffycoat.review.web.house import own_path
-from buffycoat.review.web.render import STATIC, labels_style
+from buffycoat.review.web.render import labels_style
 from tests.review.clients import Page
 from tests.review.desks import drawn_slide
 
@@ -93,3 +94,28 @@ def test_nothing_in_the_pages_asks_another_host() -> None:
         found = re.findall(r"https?://[^\s\"')]+", path.read_text(encoding="utf-8"))
         assert set(found) <= {"http://www.w3.org/2000/svg"}, path
     assert (STATIC / "vendor" / "htmx-LICENSE.txt").is_file()
+
+
+def test_the_pages_own_files_are_kept_for_good_under_an_address_of_their_version(page: Page) -> None:
+    text = page.http.get("/").text
+    addresses = {a.get("src") or a.get("href", "") for tag, a in tags(text) if tag in {"script", "link"}}
+    own = sorted(one for one in addresses if one.startswith("/static/"))
+    version = assets().version
+    assert {one.split("/")[2] for one in own} == {version}
+    for one in own:
+        answer = page.http.get(one)
+        assert answer.content == (STATIC / one.split("/", 3)[3]).read_bytes()
+        assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+    other = page.http.get(own[0].replace(version, "0" * 12))
+    assert (other.status_code, other.headers["cache-control"]) == (200, "no-store")
+    for wrong in ("js/none.js", "../render.py", "%2e%2e/render.py", ""):
+        assert page.http.get(f"/static/{version}/{wrong}").status_code == 404
+
+
+def test_every_file_a_template_names_is_there() -> None:
+    named = set()
+    for path in (STATIC.parent / "templates").rglob("*.html"):
+        named |= set(re.findall(r"static\(['\"]([^'\"]+)", path.read_text(encoding="utf-8")))
+    assert named
+    assert named <= set(assets().files)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, File, Query, Request, Response, UploadFile
 from pydantic import BeforeValidator
+from sqlalchemy import select
 
 from buffycoat.review import readings, slides, uploads
 from buffycoat.review.api.parts import CellId, FieldId, SlideId, When, faults
@@ -25,7 +26,7 @@ from buffycoat.review.documents import (
 )
 from buffycoat.review.door import UPLOAD_SECONDS
 from buffycoat.review.faults import NotFound
-from buffycoat.review.schema import Cell, Field
+from buffycoat.review.schema import Cell, Field, Slide
 from buffycoat.review.web_support import DeskDep, PersonDep
 from buffycoat.review.worker import CROP_PX
 
@@ -197,13 +198,16 @@ def cell_explanation(desk: DeskDep, who: PersonDep, cell_id: CellId) -> Response
 
 
 def _where(desk: DeskDep, who: PersonDep, cell_id: str) -> tuple[str, tuple[int, int, int, int]]:
+    place = (Field.image, Cell.reading_id, Cell.x0, Cell.y0, Cell.x1, Cell.y1)
+    asked = select(*place).join(Field, Field.id == Cell.field_id).join(Slide, Slide.id == Cell.slide_id)
     with desk.database.read() as session:
-        readings.load_cell(session, who, cell_id)
-        cell = session.get(Cell, cell_id)
-        image = session.get(Field, cell.field_id) if cell is not None else None
-        if cell is None or image is None:
+        found = session.execute(asked.where(Cell.id == cell_id, Slide.removed.is_(False))).first()
+        if found is None:
             raise NotFound("There is no such cell.")
-        return image.image, (cell.x0, cell.y0, cell.x1, cell.y1)
+        image, drawn_in, *box = found
+        if drawn_in is not None:  # a box that a reader drew, whom another may not see yet
+            readings.load_cell(session, who, cell_id)
+        return image, (box[0], box[1], box[2], box[3])
 
 
 def _unchanged(request: Request, tag: str) -> Response | None:

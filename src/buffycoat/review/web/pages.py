@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict
 from buffycoat.review import readings, slides
 from buffycoat.review.desk import Desk
 from buffycoat.review.documents import DeskView, Person, ReadingBrief, SlideList, SlideRow
-from buffycoat.review.web import house, results
-from buffycoat.review.web.render import STATIC, labels_style, page
+from buffycoat.review.web import assets, house, results
+from buffycoat.review.web.render import labels_style, page
 from buffycoat.review.web_support import DeskDep, PersonDep
 
 router = APIRouter()
+router.include_router(assets.router)
 router.include_router(results.router)
 router.include_router(house.router)
 _PER_PAGE = 50
@@ -154,9 +155,8 @@ def _soonest(view: DeskView) -> list[str]:
 
 
 def _modules() -> list[str]:
-    return sorted(
-        path.name for path in (STATIC / "js").glob("*.js") if path.name not in {"slides.js", "uploads.js", "account.js"}
-    )
+    elsewhere = {"js/slides.js", "js/uploads.js", "js/account.js"}
+    return [name for name in assets.assets().files if name.startswith("js/") and name not in elsewhere]
 
 
 def _looking_words(view: DeskView, who: Person) -> str:

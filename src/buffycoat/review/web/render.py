@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from fastapi import Request
@@ -13,10 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from buffycoat.report.colours import DARK, lightened
 from buffycoat.review.documents import Label, Person
-from buffycoat.review.web import words
+from buffycoat.review.web import assets, words
 from buffycoat.review.web_support import csrf_token, desk_of, person_or_none
 
-STATIC = Path(__file__).parent / "static"
 _OWN_COLOURS = {"deleted": "#8a8590"}
 
 
@@ -33,14 +31,8 @@ def environment() -> Environment:
     made.filters.update(
         count=words.count, percent=words.percent, limits=words.limits, when=words.when, day=words.day, share=words.share
     )
-    made.globals.update(static=static_address, state_words=words.STATES)
+    made.globals.update(static=assets.address, state_words=words.STATES)
     return made
-
-
-@cache
-def static_address(name: str) -> str:
-    """Return where a file of the pages is; another version of it has another address."""
-    return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]}"
 
 
 def page(request: Request, template: str, who: Person | None, *, status: int = 200, **values: Any) -> HTMLResponse:

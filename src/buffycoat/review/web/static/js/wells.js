@@ -27,6 +27,8 @@ export class Wells {
     pane.append(...this.sections.values());
     pane.addEventListener("scroll", () => this.later(), { passive: true });
     new ResizeObserver(() => this.layout()).observe(pane);
+    this.ahead = document.readyState === "complete" ? AHEAD : 0; // first what is in the window, alone
+    addEventListener("load", () => { this.ahead = AHEAD; this.paint(); }, { once: true });
   }
 
   section(well) {
@@ -140,7 +142,7 @@ export class Wells {
 
   paint() {
     if (!this.columns) return;
-    const top = this.pane.scrollTop - AHEAD, bottom = this.pane.scrollTop + this.pane.clientHeight + AHEAD;
+    const top = this.pane.scrollTop - this.ahead, bottom = this.pane.scrollTop + this.pane.clientHeight + this.ahead;
     const wanted = new Set();
     for (const well of this.board.wells) {
       const section = this.sections.get(well.name);
