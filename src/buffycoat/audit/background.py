@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from buffycoat.audit.shortcut import COLUMNS, Units
 from buffycoat.records.audit import Background, Flag
 from buffycoat.records.documents import Estimate, Interval
 
 _FOLDS = 5
-_REPLICATES = 2000
 _PERMUTATIONS = 199
 _RIDGE = 0.05
 
@@ -41,7 +41,7 @@ def guess_from_background(units: Units, seed: int = 0) -> Background | None:
         shuffled = generator.permutation(codes)
         chance_values.append(_balanced(_guess(values, shuffled, _folds(shuffled, seed)) == shuffled, shuffled))
     p_value = (1 + sum(found >= value - 1e-12 for found in chance_values)) / (1 + _PERMUTATIONS)
-    low, high = _interval(right, codes, generator)
+    low, high = _limits(right, codes, float(np.std(chance_values)))
     chance = 1 / len(kept)
     flag: Flag = "sound" if p_value >= 0.05 else "serious" if low > chance + 0.1 else "look"
     return Background(
@@ -50,7 +50,7 @@ def guess_from_background(units: Units, seed: int = 0) -> Background | None:
             interval=Interval(
                 low=low,
                 high=high,
-                method=f"bootstrap over {len(codes)} groups within classes, percentile, {_REPLICATES} replicates",
+                method=f"MOVER from the classes' limits (Jeffreys), widened near chance, {len(codes)} groups",
             ),
         ),
         chance=chance,
@@ -108,13 +108,21 @@ def _balanced(right: NDArray[np.bool_], codes: NDArray[np.int64]) -> float:
     return float(np.mean([right[codes == code].mean() for code in np.unique(codes)]))
 
 
-def _interval(
-    right: NDArray[np.bool_], codes: NDArray[np.int64], generator: np.random.Generator
-) -> tuple[float, float]:
-    shares = []
-    for code in np.unique(codes):
-        own = right[codes == code]
-        shares.append(generator.binomial(len(own), own.mean(), size=_REPLICATES) / len(own))
-    found = np.mean(shares, axis=0)
-    low, high = np.quantile(found, [0.025, 0.975])
-    return float(low), float(high)
+def _limits(right: NDArray[np.bool_], codes: NDArray[np.int64], by_chance: float) -> tuple[float, float]:
+    """Return limits of the balanced accuracy: Jeffreys's of each class, put together (MOVER), and widened near chance.
+
+    A bootstrap within classes finds no spread where all of a small class is guessed, or none. And guesses by
+    cross-validation are not independent: near chance they scatter by a quarter more (`by_chance`, their deviation under
+    permutation), the less the more is guessed rightly.
+    """
+    counts = np.unique(codes, return_counts=True)[1]
+    hits = np.bincount(np.unique(codes, return_inverse=True)[1], weights=right)
+    shares, chance = hits / counts, 1 / len(counts)
+    low, high = (betaincinv(hits + 0.5, counts - hits + 0.5, tail) for tail in (0.025, 0.975))
+    below = np.where(hits > 0, shares - low, 0.0)
+    above = np.where(hits < counts, high - shares, 0.0)
+    alone = float(np.sqrt((chance * (1 - chance) / counts).sum())) / len(counts)
+    value = float(shares.mean())
+    wider = 1 + max(by_chance / alone - 1, 0.0) * min((1 - value) / (1 - chance), 1.0)
+    reach = [wider * float(np.sqrt((side**2).sum())) / len(counts) for side in (below, above)]
+    return max(value - reach[0], 0.0), min(value + reach[1], 1.0)

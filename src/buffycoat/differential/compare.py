@@ -5,7 +5,8 @@ the slide: Fisher's exact test. Where both named the same cells, as a program an
 cell was drawn twice: McNemar's exact test on the cells they name differently.
 
 Sources: Fisher, J. R. Stat. Soc. 98 (1935) 39; McNemar, Psychometrika 12 (1947) 153, in its exact form; Holm, Scand. J.
-Stat. 6 (1979) 65; Zou and Donner, Stat. Med. 27 (2008) 1693 (limits of a difference from the limits of its parts).
+Stat. 6 (1979) 65; Zou and Donner, Stat. Med. 27 (2008) 1693 (limits of a difference from the limits of its parts);
+Bonett and Price, J. Educ. Behav. Stat. 37 (2012) 479 (limits of a difference on the same cells).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from buffycoat.differential.count import label_of
 from buffycoat.differential.limits import LEVEL, percent
 from buffycoat.errors import UsageError
 from buffycoat.evaluate.compare import ALPHA, exact_mcnemar, holm
-from buffycoat.evaluate.intervals import clopper_pearson, interval
+from buffycoat.evaluate.intervals import PAIRED, interval, paired_limits
 from buffycoat.records.differential import ARTEFACT, UNIDENTIFIED, CountComparison, Differential, TypeDifference
 from buffycoat.records.documents import Estimate
 from buffycoat.taxonomy import order
@@ -167,7 +168,7 @@ def compare_cells(
         level=level,
         alpha=alpha,
         method="McNemar's exact test for each type on the cells both named, corrected after Holm; limits of the "
-        "differences exact binomial (Clopper–Pearson) on the cells named differently",
+        "differences after Bonett and Price",
         types=tuple(types),
         sentences=(),
     )
@@ -228,25 +229,11 @@ def _difference(first: Estimate, second: Estimate) -> Estimate:
 
 
 def _paired_difference(first_only: int, second_only: int, n: int, level: float) -> Estimate:
-    """Return second − first in points over the cells both named; limits exact, given how many they name differently."""
-    method = "exact binomial (Clopper–Pearson) on the cells named differently"
-    apart = first_only + second_only
+    """Return second − first in points over the cells both named."""
     if n == 0:
-        return Estimate(value=None, interval=interval(float("nan"), float("nan"), level, method))
-    value = 100 * (second_only - first_only) / n
-    if apart == 0:  # no cell sets the readers apart: so few differ that none of these did
-        low, _ = clopper_pearson(n, n, level)
-        margin = 100 * (1 - float(low))
-        return Estimate(
-            value=value, interval=interval(-margin, margin, level, "exact binomial: none of these differed")
-        )
-    low, high = clopper_pearson(second_only, apart, level)
-    return Estimate(
-        value=value,
-        interval=interval(
-            100 * (2 * float(low) - 1) * apart / n, 100 * (2 * float(high) - 1) * apart / n, level, method
-        ),
-    )
+        return Estimate(value=None, interval=interval(float("nan"), float("nan"), level, PAIRED))
+    low, high = paired_limits(second_only, first_only, n, level)
+    return Estimate(value=100 * (second_only - first_only) / n, interval=interval(100 * low, 100 * high, level, PAIRED))
 
 
 def _points(apart: Estimate) -> str:

@@ -1,7 +1,7 @@
 """The program against its reviewers: signed readings only, over time and by class, and whether it drifts.
 
 A cell counts where the program named it and the reviewer left it a leukocyte with a name. Cells of one slide are not
-independent: limits come from resampling whole slides where there are enough of them.
+independent: limits are exact at the effective number of cells, slides being the groups.
 """
 
 from __future__ import annotations
@@ -12,22 +12,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
-import numpy as np
 from sqlalchemy import and_, false, func, select
 from sqlalchemy.orm import Session
 
-from buffycoat.evaluate.intervals import Floats, GroupBootstrap, exact_interval
 from buffycoat.records.documents import Estimate, Interval
 from buffycoat.review import drift, views
 from buffycoat.review.desk import Desk
 from buffycoat.review.documents import AccuracyView, ClassAccuracy, Period, Person, moment
 from buffycoat.review.labels import ARTEFACT, OUTSIDE, UNIDENTIFIED
+from buffycoat.review.pooled import pooled
 from buffycoat.review.schema import Cell, Field, Mark, Reading, Slide
 
 By = Literal["day", "week", "month"]
-_ENOUGH_SLIDES = 12  # below, resampling slides says less than the exact limits of independent cells
-_REPLICATES = 2000
-_SEED = 7
 
 
 @dataclass(slots=True)
@@ -89,25 +85,8 @@ def over_time(
 
 
 def share(tallies: Iterable[SlideTally], of: Callable[[SlideTally], tuple[int, int]]) -> Estimate:
-    """Return a share pooled over slides, with limits."""
-    rows = [row for row in map(of, tallies) if row[1]]
-    hits, n = sum(hit for hit, _ in rows), sum(total for _, total in rows)
-    limits: Interval | None = None
-    if len(rows) >= _ENOUGH_SLIDES:
-        bootstrap = GroupBootstrap(np.array(rows, np.int64), replicates=_REPLICATES, seed=_SEED)
-        limits = bootstrap.interval(_ratio)
-    return Estimate(
-        value=None if n == 0 else hits / n,
-        interval=limits or exact_interval(hits, n),
-        numerator=hits,
-        denominator=n,
-    )
-
-
-def _ratio(counts: Floats) -> Floats:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found: Floats = counts[..., 0] / counts[..., 1]
-    return found
+    """Return a share pooled over slides, with limits; of one slide, they are those of independent cells."""
+    return pooled([of(tally) for tally in tallies])
 
 
 def _of_class(name: str, side: int) -> Callable[[SlideTally], tuple[int, int]]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from buffycoat.evaluate.intervals import exact_interval
 from buffycoat.records.documents import Estimate
 from buffycoat.review.documents import Drift
+from buffycoat.review.pooled import pooled
 
 if TYPE_CHECKING:
     from buffycoat.review.accuracy import SlideTally
@@ -81,10 +81,7 @@ def permutation_p(rows: list[tuple[int, int]], recent: int, permutations: int = 
 
 
 def _pooled(tallies: list[SlideTally]) -> Estimate:
-    right, n = sum(one.right for one in tallies), sum(one.named for one in tallies)
-    return Estimate(
-        value=None if n == 0 else right / n, interval=exact_interval(right, n), numerator=right, denominator=n
-    )
+    return pooled([(one.right, one.named) for one in tallies])
 
 
 def _beyond_card(now: Estimate, expected: Estimate | None) -> str | None:
