@@ -49,8 +49,12 @@ def set_draws(held: HeldOut, inner: HeldOut, level: float, *, seed: int) -> NDAr
     return np.stack([prediction_sets(held.odds, one).sum(axis=1) for one in thresholds])
 
 
-def size_interval(size: NDArray[np.int64], held: HeldOut, drawn: NDArray[np.int64]) -> Interval:
-    """Return the limits of the mean number of classes in a set: normal on the scale of logarithms."""
+def size_interval(size: NDArray[np.int64], held: HeldOut, drawn: NDArray[np.int64], level: float) -> Interval:
+    """Return the limits of the mean number of classes in a set: normal on the scale of logarithms.
+
+    Sets that hold the true class for a share of the cells name at least as many classes: below `level` no limit makes
+    sense.
+    """
     mean = float(size.mean())
     method = "normal on the scale of logarithms, the chance of the cells and of the thresholds together"
     sums = group_sums((size - mean)[:, np.newaxis].astype(np.float64), held.group)[:, 0]
@@ -58,7 +62,8 @@ def size_interval(size: NDArray[np.int64], held: HeldOut, drawn: NDArray[np.int6
         return interval(np.nan, np.nan, LEVEL, method)
     cells = float((sums**2).sum()) * len(sums) / (len(sums) - 1) / len(size) ** 2
     reach = float(ndtri((1 + LEVEL) / 2)) * float(np.sqrt(cells + drawn.mean(axis=1).var())) / mean
-    return interval(mean * float(np.exp(-reach)), min(mean * float(np.exp(reach)), held.classes), LEVEL, method)
+    low, high = mean * float(np.exp(-reach)), mean * float(np.exp(reach))
+    return interval(max(low, min(level, mean)), min(high, held.classes), LEVEL, method)
 
 
 def answered_variance(

@@ -150,7 +150,7 @@ def _sets(
         level=level,
         source=threshold_source(held),
         covered=share_of(covered, held.group),
-        size=Estimate(value=float(size.mean()), interval=size_interval(size, held, drawn)),
+        size=Estimate(value=float(size.mean()), interval=size_interval(size, held, drawn, level)),
         single=share(size == 1, drawn == 1),
         empty=share(size == 0, drawn == 0),
         classes=tuple(
