@@ -1,11 +1,17 @@
-"""What every test may ask for: the real images, and a cache of its own."""
+"""What every test may ask for: the real images, a cache of its own, and a real browser."""
 
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 REQUIRE_REAL = "BUFFYCOAT_REQUIRE_REAL"
 
@@ -42,3 +48,20 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     """Give every test a cache of its own and no data it did not ask for."""
     monkeypatch.setenv("BUFFYCOAT_CACHE", str(tmp_path_factory.mktemp("cache")))
     monkeypatch.delenv("BUFFYCOAT_DATA", raising=False)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Return Debian's Chromium, started once for a module; without it the tests are skipped, in CI they fail."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        if os.environ.get(REQUIRE_REAL):
+            pytest.fail("chromium is not installed, and these tests are required here")
+        pytest.skip("chromium is not installed")
+    from playwright.sync_api import sync_playwright
+
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield opened
+        opened.close()

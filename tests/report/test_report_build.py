@@ -172,6 +172,18 @@ def test_better_model_of_a_pair_comes_first(study: Path, tmp_path: Path) -> None
     assert reader(folder).table("The pairs") == reader(study).table("The pairs")
 
 
+def test_a_collapsed_network_is_marked_red_and_called_collapsed(study: Path) -> None:
+    page = reader(study)
+    rows = [attrs for tag, attrs in page.elements if tag == "tr" and attrs.get("class") == "collapsed"]
+    assert len(rows) == 1, "in the comparison, its row alone"
+    assert page.table("The models on")[2][0].split() == ["AlexNet", "collapsed:", "always", "“neutrophil”"]
+    assert re.search(r"tr\.collapsed a\{color:var\(--bad\)\}", (study / "report.html").read_text(encoding="utf-8"))
+    index = (study / "page" / "index.md").read_text(encoding="utf-8")
+    assert "> **COLLAPSED.** AlexNet answered “neutrophil” for every one of" in index
+    assert "| AlexNet **(collapsed)** |" in index
+    assert "EfficientNet-Lite0 **(collapsed)**" not in index
+
+
 def test_class_tables_hold_the_numbers_of_results_json_and_undefined_is_no_nought(study: Path) -> None:
     page = reader(study)
     for model in results_of(study).models:

@@ -26,6 +26,7 @@ from buffycoat.report.figures.forest import accuracy_forest, difference_forest, 
 from buffycoat.report.numbers import with_interval
 from buffycoat.report.svg import Drawing, free_place, ticks
 from buffycoat.report.terminal import comparison_table, summary
+from buffycoat.report.views import methods
 from buffycoat.report.words import cautions, conclusion, headline
 from tests.report.make_study import FOUR, exact, make_study, model_result
 
@@ -112,6 +113,21 @@ def printed(study: Results, width: int) -> str:
 
 def open_nowhere() -> io.StringIO:
     return io.StringIO()
+
+
+def test_a_method_is_named_once_however_many_cells_it_counted_for_each_model() -> None:
+    def with_method(name: str, method: str) -> ModelResult:
+        found = model(name, 2)
+        interval = found.accuracy.interval.model_copy(update={"method": method})
+        estimate = found.accuracy.model_copy(update={"interval": interval})
+        return found.model_copy(update={"accuracy": estimate, "balanced_accuracy": estimate})
+
+    counted = "exact binomial at the effective number of cells (291 groups: {}; Korn–Graubard)"
+    models = [with_method(f"m{k}", counted.format(n)) for k, n in enumerate(("308", "1.21e+03", "296", "308"))]
+    assert methods(results(*models)) == counted.format("296 to 1.21e+03")
+    assert methods(results(*models[:1])) == counted.format("308")
+    other = with_method("other", "bootstrap, 5000 replicates")
+    assert methods(results(models[0], other)) == f"{counted.format('308')}; bootstrap, 5000 replicates"
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])

@@ -69,7 +69,7 @@ def render_html(study: Study) -> str:
         "opening": views.opening(study),
         "headline": words.headline(results),
         "stats": views.stats(study),
-        "methods": views.methods(study),
+        "methods": views.methods(results),
         "about": study.about,
         "data": study.about.data,
         "results": results,
@@ -117,7 +117,7 @@ def render_html(study: Study) -> str:
         "light": Markup(variables(light)),  # noqa: S704 (our own)
         "dark": Markup(variables(dark)),  # noqa: S704 (our own)
         "css": Markup(_template("report.css")),  # noqa: S704 (our own)
-        "js": Markup(_template("sort.js")),  # noqa: S704 (our own)
+        "js": Markup(_template("sort.js") + _template("print.js")),  # noqa: S704 (our own)
         "version": __version__,
         **_exploration(study, study.exploration, roles),
     }
@@ -151,6 +151,7 @@ def environment(*, autoescape: bool) -> Environment:
         "short": numbers.short,
         "counted": numbers.counted,
         "p_number": numbers.p_number,
+        "figures": measured_number,
         "listed": numbers.listed,
         "cell": numbers.markdown,
         "drawn": _inline,

@@ -124,7 +124,7 @@ def _context(study: Study, files: _Files) -> dict[str, Any]:
         "split": views.split(study),
         "results": results,
         "ranked": words.ranked(results),
-        "methods": views.methods(study),
+        "methods": views.methods(study.results),
         "models": [
             _model(study, place, files, *found) for place, found in enumerate(views.mistakes_by_model(study), 1)
         ],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from buffycoat.records.documents import Comparison, ModelResult, NetworkCard
+from buffycoat.records.documents import Comparison, ModelResult, NetworkCard, Results
 from buffycoat.report.figures.diagrams import diagrams
 from buffycoat.report.mistakes import Mistake, mistakes
 from buffycoat.report.numbers import counted, listed, share, whole
@@ -22,6 +23,9 @@ FRAMINGS = {
     "none": "not framed",
 }
 """How a crop can be framed, in words."""
+
+_EFFECTIVE = re.compile(r"(?<= groups: )[\d.e+]+(?=; Korn)")
+"""The effective number of cells in the name of a method."""
 
 FEW_PAIRS = 6
 """Up to so many comparisons are all shown at once."""
@@ -62,13 +66,18 @@ def stats(study: Study) -> list[tuple[str, str, str]]:
     return found
 
 
-def methods(study: Study) -> str:
-    """Name the methods of the intervals in the comparison."""
-    found: dict[str, None] = {}
-    for model in study.results.models:
+def methods(results: Results) -> str:
+    """Name the methods of the intervals in the comparison: one that differs by its effective numbers only, once."""
+    found: dict[str, list[str]] = {}
+    for model in results.models:
         for estimate in (model.accuracy, model.balanced_accuracy):
-            found[estimate.interval.method] = None
-    return "; ".join(found) or "none"
+            method = estimate.interval.method
+            found.setdefault(_EFFECTIVE.sub("{}", method), []).extend(_EFFECTIVE.findall(method))
+    named = []
+    for method, numbers in found.items():
+        ends = list(dict.fromkeys((min(numbers, key=float), max(numbers, key=float)))) if numbers else []
+        named.append(method.replace("{}", " to ".join(ends)))
+    return "; ".join(named) or "none"
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from buffycoat.records.documents import Cleaning, Comparison, ModelResult, Results
+from buffycoat.records.documents import Cleaning, Comparison, Estimate, ModelResult, Results
 from buffycoat.report.mistakes import Mistake
-from buffycoat.report.numbers import counted, listed, p_value, share, whole, with_interval
+from buffycoat.report.numbers import counted, interval, listed, p_value, share, whole, with_interval
 
 SURE = 0.9
 """From this probability on, a wrong answer counts as a confident one."""
@@ -195,14 +195,19 @@ def _hardest(model: ModelResult) -> str:
     worst = min(rows, key=lambda row: row.sensitivity.value or 0.0)
     best = max(rows, key=lambda row: row.sensitivity.value or 0.0)
     text = (
-        f"By class, {model.title} is surest on the {best.name} (sensitivity {with_interval(best.sensitivity)}) "
-        f"and weakest on the {worst.name} ({with_interval(worst.sensitivity)})."
+        f"By class, {model.title} is surest on the {best.name} (sensitivity {_in_brackets(best.sensitivity)}) "
+        f"and weakest on the {worst.name} ({_in_brackets(worst.sensitivity)})."
     )
     few = [row for row in rows if row.support < 30]
     if few:
         counts = listed([f"{row.name} ({counted(row.support, 'cell')})" for row in few])
         text += f" Intervals are wide where cells are few: {counts}."
     return text
+
+
+def _in_brackets(estimate: Estimate) -> str:
+    """Return value and limits for where brackets stand already."""
+    return ", ".join(part for part in (share(estimate.value), interval(estimate)) if part)
 
 
 def _confused(model: ModelResult, results: Results) -> str:

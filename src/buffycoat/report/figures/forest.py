@@ -14,6 +14,7 @@ MOST_SENSITIVITIES = 6
 
 _WIDTH = 700
 _ROW = 44
+_BOLD_SIZE = 13.5  # bold letters are as wide as those of this size
 
 
 def accuracy_forest(results: Results) -> Drawing:
@@ -26,7 +27,7 @@ def accuracy_forest(results: Results) -> Drawing:
     ends = [end for model in models for end in (model.accuracy.interval.low, model.balanced_accuracy.interval.low)]
     values = [value for value in (*ends, floor) if value is not None]
     low = max(0.0, ((min(values, default=0.0) - 0.03) * 10 // 1) / 10)
-    left = min(230.0, room([model.title for model in models]) + 18)
+    left = min(280.0, room([model.title for model in models], _BOLD_SIZE) + 18)
     right, top = 146, 44
     drawing = Drawing(
         _WIDTH,
@@ -104,7 +105,7 @@ def sensitivity_forest(results: Results) -> Drawing:
 def difference_forest(comparisons: Sequence[Comparison], titles: dict[str, str]) -> Drawing:
     """Draw the difference in accuracy of pairs of models with its interval, on both sides of nought."""
     names = [f"{titles.get(pair.first, pair.first)} − {titles.get(pair.second, pair.second)}" for pair in comparisons]
-    left, right, row, top = min(320.0, room(names) + 18), 150, 28, 12
+    left, right, row, top = min(360.0, room(names) + 18), 150, 28, 12
     ends = [end for pair in comparisons for end in (pair.difference.interval.low, pair.difference.interval.high, 0.0)]
     known = [end for end in ends if end is not None]
     reach = max(abs(end) for end in known) * 1.08 if any(known) else 0.1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from buffycoat.morphology.summary import Summary
+from buffycoat.report.numbers import whole
 from buffycoat.report.svg import Drawing, Scale, label, room, ticks
 
 _WIDTH = 336
@@ -64,5 +65,5 @@ def title_of(name: str, unit: str) -> str:
 def number(value: float) -> str:
     """Return a value with three figures that count."""
     if abs(value) >= 1000:
-        return f"{value:,.0f}"
+        return whole(round(value)).replace("-", "−")
     return f"{value:.3g}".replace("-", "−")
