@@ -37,9 +37,9 @@ _EFFICIENTNET = _Text(
     idea=(
         "A network can be made larger in three ways: more layers, more channels, or finer images. Growing only one of "
         "them soon stops paying. Tan and Le grow all three together by one number, the compound coefficient φ: each "
-        "step of φ makes the network 1.2 times as deep and 1.1 times as wide and its images 1.15 times as fine, which "
-        "about doubles the work. The authors scaled MobileNets and ResNets the same way and they improved as well, so "
-        "the rule is not tied to one architecture.\n\n"
+        "step of φ multiplies depth by 1.2, width by 1.1 and resolution by 1.15, which about doubles the work. The "
+        "authors scaled MobileNets and ResNets the same way and they improved as well, so the rule is not tied to one "
+        "architecture.\n\n"
         "The baseline, B0, came out of a search over architectures that weighed accuracy against work. It is built of "
         "inverted bottlenecks: a cheap 1×1 convolution widens the signal, each channel is filtered on its own, and "
         "another 1×1 convolution narrows it again. B1 to B7 are B0 scaled up. The Lite variants leave out the "
