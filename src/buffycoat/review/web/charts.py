@@ -8,7 +8,7 @@ from datetime import datetime
 from buffycoat.records.documents import Estimate
 from buffycoat.review.documents import AccuracyView, Period
 
-WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM = 1000, 300, 68, 16, 14, 46
+WIDE, HIGH, LEFT, RIGHT, TOP, BOTTOM = 1000, 300, 44, 76, 14, 46
 _STEPS = 5
 _MOST_WORDS = 12
 

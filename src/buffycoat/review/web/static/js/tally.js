@@ -8,6 +8,9 @@ const svg = (name, attributes, ...inside) => {
   return one;
 };
 
+/** A flag as it is said: "high?" is "perhaps high", where the limits reach into the reference range. */
+const inWords = (flag) => (flag ? flag.replace(/^(.*)\?$/, "perhaps $1") : "");
+
 export class Tally {
   constructor(root, desk) {
     this.root = root;
@@ -74,7 +77,7 @@ export class Tally {
       program.classList.toggle("differs", row.program_count !== n);
       program.title = `${row.program_count.toLocaleString("en")} by the program`;
       set(flag, row.flag ? "!" : "");
-      flag.title = row.flag ?? "";
+      flag.title = inWords(row.flag);
       line.classList.toggle("none", n === 0);
       const at = (value) => `${Math.max(0, Math.min(100, value))}%`;
       fill.setAttribute("width", at(100 * (part ?? 0)));
@@ -113,7 +116,7 @@ export class Tally {
   }
 
   said() {
-    const sentences = [...this.server.rows.filter((row) => row.flag).map((row) => `${row.title}: ${row.flag}`), ...this.server.warnings];
+    const sentences = [...this.server.rows.filter((row) => row.flag).map((row) => `${row.title}: ${inWords(row.flag)}`), ...this.server.warnings];
     const key = sentences.join("\n");
     if (this.lastSaid === key) return;
     this.lastSaid = key;

@@ -106,7 +106,8 @@ export class Wells {
     section.classList.toggle("empty", !well.ids.length);
     const ready = this.shownUnseen(well).length;
     section.button.hidden = !this.editable() || well.name === DELETED || !well.unseen;
-    section.button.textContent = ready ? `Mark ${ready.toLocaleString("en")} shown as seen` : "None shown yet";
+    section.button.textContent = ready ? `Mark ${ready.toLocaleString("en")} seen` : "None shown yet";
+    section.button.title = ready ? "Those that have stood whole in the window" : "";
     section.button.disabled = !ready;
     if (well.ids.length) {
       section.grid.setAttribute("role", "listbox");
