@@ -17,6 +17,7 @@ from buffycoat.audit.judge import with_control, write
 from buffycoat.audit.leaks import find_leakage
 from buffycoat.audit.picture import look_at
 from buffycoat.audit.polar import invariants
+from buffycoat.clean.recipe import apply
 from buffycoat.cli.main import app
 from buffycoat.data.dataset import DataSet
 from buffycoat.data.load import load
@@ -59,7 +60,7 @@ def _split(
     config = configure(preset=preset, models=MODELS, weights="none", recipe="none", settings=settings)
     out.mkdir(parents=True, exist_ok=True)
     found, cells = audit_first(data, config, StudyFolder(out), Silent())
-    kept = cells.filter(pl.col("label").is_not_null() & (pl.col("label_count") == 1) & pl.col("image").is_not_null())
+    kept = apply(config.recipe, cells, config.seed)[0].filter(pl.col("excluded_by").is_null())
     splits, leakage = split(kept, config, found, Silent())
     return splits, cells, found.model_copy(update={"leakage": leakage})
 
@@ -211,3 +212,31 @@ def test_a_control_run_later_joins_the_audit_of_the_study(copied: Path, tmp_path
     assert (written.recipe, written.folds) == (found.recipe, found.folds), "held against the study's own plan"
     with pytest.raises(OutputError, match="study of other data"):
         write(other.model_copy(update={"content_hash": "other"}), tmp_path / "study")
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_photographs_of_a_second_microscope_are_few_cells_and_a_random_split_is_refused(
+    real_data: Path, tmp_path: Path
+) -> None:
+    """docs/results/audit.md: 411 files that show 79 cells at most, most of them several times."""
+    data = load(str(real_data / "olympus-bx53"))
+    settings = ("split.folds=3", "recipe.drop_classes=monocyte")  # one monocyte cell cannot be trained on and tested
+    grouped, cells, found = _split(data, tmp_path / "grouped", *settings)
+    assert (found.images, found.distinct, found.groups_given, found.groups_used) == (411, 79, 361, 79)
+    assert found.problem("identical").found == 50
+    sizes = cells.group_by("group").len().get_column("len").sort()
+    assert (sizes == 1).sum() == 2 and sizes.max() == 17, "77 cells are shown 2 to 17 times"
+    joined = cells.group_by("group").agg(pl.col("group_given").n_unique(), pl.len()).filter(pl.col("group_given") > 1)
+    proposed = {proposal.group: len(proposal.files) for proposal in found.proposals}
+    assert proposed == dict(joined.select("group", "len").iter_rows()) and sum(proposed.values()) == 411 - 2
+    assert found.problem("copies-across-labels").found == 2
+    assert found.leakage is None and grouped["cell_id"].n_unique() == 411 - 5
+    by_group = grouped.join(cells.select("cell_id", "group"), on="cell_id").filter(pl.col("role") == "test")
+    assert by_group.group_by("group").agg(pl.col("fold").n_unique()).get_column("fold").max() == 1
+    with pytest.raises(DataError) as caught:
+        _split(data, tmp_path / "random", *settings, "split.groups=none")
+    assert "836 pairs" in caught.value.what.replace(",", "") and "70 groups" in caught.value.what
+    assert ".jpg (held out) and" in caught.value.what.replace(".JPG", ".jpg"), "pairs are named"
+    with pytest.raises(DataError, match="on both sides"):  # identical files together, as the set came, is not enough
+        _split(data, tmp_path / "given", *settings, "split.groups=given")
