@@ -130,3 +130,26 @@ def test_log_in_and_accounts(browser: Browser, tmp_path: Path) -> None:
         assert window.serious() == []
         window.close()
     desk.close()
+
+
+_CUT_OFF = (  # tables that must be scrolled to be read, and names that end in dots
+    "() => [...document.querySelectorAll('.diff, .figures, .matrix')].map(e => e.closest('.tablebox'))"
+    ".concat([...document.querySelectorAll('.differential tbody th a, .differential thead th')])"
+    ".filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth).map(e => e.className || e.textContent)"
+)
+
+
+@pytest.mark.parametrize("wide", [1440, 1100, 390])
+def test_no_figure_and_no_name_is_cut_off(browser: Browser, furnished: tuple[str, dict[str, str]], wide: int) -> None:
+    address, ids = furnished
+    desktop = Desktop(browser, address, size=(wide, 900))
+    for path in ("/accuracy", f"/slides/{ids['signed']}/report", f"/slides/{ids['two']}/agreement"):
+        desktop.open(path)
+        assert desktop.page.locator(".diff, .figures, .matrix").count() > 0
+        assert desktop.page.evaluate(_CUT_OFF) == [], path
+    desktop.open(f"/slides/{ids['open']}")
+    if wide == 390:
+        desktop.page.locator("[data-sheet]").click()
+    assert desktop.page.locator(".differential tbody th a").count() == 5
+    assert desktop.page.evaluate(_CUT_OFF) == []
+    desktop.close()
