@@ -5,7 +5,7 @@ Draws smears, measures their cells, flips a share of the labels (neutrophil and 
 one another), trains the classical baseline by 5-fold cross-validation on the flipped labels, a tenth of the training
 rows set aside as a study does, and audits the labels from what it says of held-out rows: how many suspects are really
 flipped (precision), how many flipped ones are suspected (recall), and what share is estimated. With --study, the same
-of a whole quick study (EfficientNet-Lite0 and the baseline) on 300 smears, a tenth of the labels flipped, for each seed.
+of a whole quick study (EfficientNet-Lite0 and the baseline) on 300 smears a seed, a tenth of the labels flipped.
 """
 
 from __future__ import annotations
