@@ -28,6 +28,8 @@ from tests.review.desks import make_desk
 from tests.review.web.desktop import WIDE
 from tests.review.web.measuring import DENSE, full_slide, measure, read_by_key
 
+_WINDOW_MS = 2000
+
 
 @contextmanager
 def served(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
@@ -44,9 +46,11 @@ def served(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
 
 @contextmanager
 def window(browser: Browser) -> Iterator[Page]:
-    """Open a window that keeps nothing of others."""
+    """Open a window that keeps nothing of others, and wait until Chromium has drawn its own controls."""
     context = browser.new_context(viewport={"width": WIDE[0], "height": WIDE[1]})
-    yield context.new_page()
+    page = context.new_page()
+    page.wait_for_timeout(_WINDOW_MS)
+    yield page
     context.close()
 
 

@@ -32,7 +32,7 @@ _SHIFTS = (
 @pytest.fixture(scope="module")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
     """Return a desk with slides in every state, and their ids."""
-    desk = make_desk(tmp_path_factory.mktemp("furnished") / "desk")
+    desk = make_desk(tmp_path_factory.mktemp("furnished") / "desk", ranges="example")
     opened = drawn_slide(desk, fields=6, cells_per_field=4, name="Open")
     signed = drawn_slide(desk, fields=2, name="Signed")
     two = drawn_slide(desk, fields=1, name="Two", readings_wanted=2)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from buffycoat.review.desk import Desk
 from tests.review.desks import drawn_slide
 from tests.review.web.desktop import Desktop
@@ -36,3 +38,16 @@ def test_the_list_shows_a_slide_and_finds_it(desk: Desk, desktop: Desktop) -> No
     desktop.page.wait_for_function("() => document.querySelectorAll('.slidetable tbody tr').length === 1")
     assert "First smear" in str(desktop.page.locator(".slidetable tbody tr").text_content())
     assert "text=smear" in desktop.page.url
+
+
+def test_the_page_holds_the_cells_that_the_api_answers(desk: Desk, desktop: Desktop) -> None:
+    slide = drawn_slide(desk, fields=3)
+    answered = desktop.page.request.get(f"{desktop.address}/api/v1/slides/{slide.id}/cells").json()
+    desktop.open(f"/slides/{slide.id}")
+    shown = desktop.page.evaluate("() => [...desk.board.cells.values()]")
+    assert len(shown) == len(answered) > 5
+    for cell, right in zip(shown, answered, strict=True):
+        del right["unlikeness"]  # shown nowhere on the page
+        assert cell.pop("probabilities") == pytest.approx(right.pop("probabilities"), abs=1e-5)
+        assert cell.pop("probability") == pytest.approx(right.pop("probability"), abs=1e-5)
+        assert cell == right

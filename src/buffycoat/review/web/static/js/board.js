@@ -2,6 +2,19 @@
 
 export const DELETED = "deleted";
 
+/** Cells as the page holds them, in rows, made into cells as the API answers them. */
+export function unpacked({ names, classes, rows }) {
+  return rows.map((row) => {
+    const cell = {};
+    for (let k = 0; k < names.length; k += 1) cell[names[k]] = row[k];
+    const given = cell.probabilities;
+    cell.probabilities = {};
+    for (let k = 0; k < classes.length; k += 1) if (given[k] !== null) cell.probabilities[classes[k]] = given[k];
+    cell.crop_url = `/api/v1/cells/${cell.id}/crop`;
+    return cell;
+  });
+}
+
 export class Board {
   constructor(view) {
     this.labels = view.labels;

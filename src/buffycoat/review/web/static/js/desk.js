@@ -1,7 +1,7 @@
 // The desk: wells, differential, large view and keyboard put together.
 import { Actions } from "./actions.js";
 import { ask } from "./api.js";
-import { Board } from "./board.js";
+import { Board, unpacked } from "./board.js";
 import { Display } from "./display.js";
 import { Keys } from "./keys.js";
 import { Pointer } from "./pointer.js";
@@ -236,4 +236,7 @@ class Desk {
 }
 
 const data = document.getElementById("desk-data");
-if (data) window.desk = new Desk(JSON.parse(data.textContent), document.getElementById("desk"));
+if (data) {
+  const view = JSON.parse(data.textContent);
+  window.desk = new Desk({ ...view, cells: unpacked(view.cells) }, document.getElementById("desk"));
+}
