@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from buffycoat.review import slides
 from buffycoat.review.desk import Desk
+from buffycoat.review.sign_in import HERE
 from tests.review.desks import drawn_slide
 from tests.review.web.desktop import Desktop
 
@@ -42,6 +46,8 @@ def test_the_list_shows_a_slide_and_finds_it(desk: Desk, desktop: Desktop) -> No
 
 def test_the_page_holds_the_cells_that_the_api_answers(desk: Desk, desktop: Desktop) -> None:
     slide = drawn_slide(desk, fields=3)
+    while slides.get(desk, HERE, slide.id).state == "analysing":  # the server's worker helps
+        time.sleep(0.05)
     answered = desktop.page.request.get(f"{desktop.address}/api/v1/slides/{slide.id}/cells").json()
     desktop.open(f"/slides/{slide.id}")
     shown = desktop.page.evaluate("() => [...desk.board.cells.values()]")
