@@ -171,3 +171,20 @@ def test_what_lies_in_a_storage_is_read_before_it_travels(photographs: Path) -> 
     assert (far.name, far.content) == ("b", path.read_bytes())
     lost = fetched(Item("c", Remote(f"file://{path}.no", f"{path}.no")))
     assert (lost.content, lost.error) == (None, "missing")
+
+
+def test_where_no_other_process_starts_no_photograph_is_accused(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch, at_once: None
+) -> None:
+    monkeypatch.setattr(processes, "Process", _Fragile)
+    team = Processes(Order(predictor.bundle, 1, MOST_PIXELS), predictor.work)
+    _ready(team, [Item("x", None, error="x")])
+
+    def refuse(order: Order) -> None:
+        raise OSError("no memory")
+
+    monkeypatch.setattr(processes, "Process", refuse)
+    found = team.work([Item(name, b"") for name in ("a", "poison")], 8)
+    team.close()
+    assert [result.image for result in found] == ["a", "poison"]
+    assert all("not looked at" in (result.error or "") for result in found)

@@ -21,6 +21,9 @@ from buffycoat.records.documents import Interval
 Floats = NDArray[np.float64]
 
 DRAWS = 300
+THRESHOLD = "the chance of the threshold"
+THRESHOLDS = "the chance of the thresholds"
+"""What limits that count it say that they include."""
 
 
 def setters(held: HeldOut, inner: HeldOut) -> tuple[HeldOut, NDArray[np.int64]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from buffycoat.evaluate import calibration
 from buffycoat.evaluate.abstention import WITHHOLD_ALL, choose_threshold, risk_coverage
 from buffycoat.evaluate.aside import OWN_VALIDATION, VALIDATION, by_other_rows, calibrated, threshold_source
-from buffycoat.evaluate.chance import answered_variance, set_draws, setters, size_interval
+from buffycoat.evaluate.chance import THRESHOLD, THRESHOLDS, answered_variance, set_draws, setters, size_interval
 from buffycoat.evaluate.conformal import ALWAYS, LEVEL, class_thresholds, prediction_sets
 from buffycoat.evaluate.error_limits import calibration_error
 from buffycoat.evaluate.held_out import HeldOut
@@ -30,8 +30,6 @@ from buffycoat.records.trust import (
 ERROR_RATE = 0.05
 """Share of the answers that may be wrong, unless another is asked for."""
 CERTAIN = 0.9
-THRESHOLDS = "the chance of the thresholds"
-THRESHOLD = "the chance of the threshold"
 _MOST_POINTS = 200
 
 

@@ -23,7 +23,7 @@ from buffycoat.evaluate.calibration import (
     log_loss,
     log_of,
 )
-from buffycoat.evaluate.chance import answered_variance
+from buffycoat.evaluate.chance import THRESHOLD, answered_variance
 from buffycoat.evaluate.conformal import class_thresholds, prediction_sets
 from buffycoat.evaluate.shares import share_of
 from buffycoat.evaluate.unlike import threshold_at
@@ -33,7 +33,6 @@ from buffycoat.records.documents import ModelResult
 LEVELS = ("0.80", "0.90", "0.95")
 """Levels for which conformal thresholds are stored."""
 UNLIKE_KEPT = 0.99
-THRESHOLD = "the chance of the threshold"
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]

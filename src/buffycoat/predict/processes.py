@@ -202,7 +202,7 @@ class Processes:
             self._forget(process)
             if len(items) > 1:
                 return [self._alone(item, batch) for item in items]
-            return [_fatal(items[0], process.fate())]
+            return [_unanswered(items[0], f"made the program that looked at it stop ({process.fate()})")]
         self._give_back(process)
         return results
 
@@ -210,9 +210,11 @@ class Processes:
         with self._lock:
             process = self._idle.pop() if self._idle else None
         process = process or self._new()
-        return (
-            _fatal(item, "and no other could be started") if process is None else self._ask(process, [item], batch)[0]
-        )
+        if process is None:  # it need not be this one that felled the last
+            return _unanswered(
+                item, "not looked at: the program stopped over this or its neighbours, and did not start anew"
+            )
+        return self._ask(process, [item], batch)[0]
 
     def _give_back(self, process: Process) -> None:
         with self._lock:
@@ -246,8 +248,7 @@ def fetched(item: Item) -> Item:
         return replace(item, content=None, error=error.reason)
 
 
-def _fatal(item: Item, fate: str) -> PhotographResult:
-    reason = f"made the program that looked at it stop ({fate})"
+def _unanswered(item: Item, reason: str) -> PhotographResult:
     return PhotographResult(item.name, None, None, reason, (), "none")
 
 
