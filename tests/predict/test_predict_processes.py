@@ -32,14 +32,15 @@ def team(predictor: Predictor, at_once: None) -> Iterator[Processes]:
 
 
 def _workers() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children(recursive=True) if not one.children() and _is_worker(one)]
+    return [one for one in psutil.Process().children(recursive=True) if _is_worker(one)]
 
 
 def _is_worker(process: psutil.Process) -> bool:
     try:
         parent = process.parent()
-        return "forkserver" in " ".join(process.cmdline()) and parent is not None and parent.pid != os.getpid()
-    except psutil.Error:
+        has_parent = parent is not None and parent.pid != os.getpid()
+        return has_parent and not process.children() and "forkserver" in " ".join(process.cmdline())
+    except psutil.Error:  # it ended while it was being asked
         return False
 
 
