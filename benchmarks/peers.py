@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
-from predicting import ORIGINALS, Run, command, linked, predict
+from predicting import ORIGINALS, Run, command, compiled, linked, predict
 
 from buffycoat.bundle.default import default_bundle
 from buffycoat.bundle.read import open_bundle
@@ -66,6 +66,7 @@ def main() -> None:
     if given.data is None:
         raise SystemExit("Give the folder of the real images with --data, or set BUFFYCOAT_DATA.")
     os.environ.update(QUIET)
+    compiled()
     python = environment(given.environment)
     originals = sorted((given.data / ORIGINALS).glob("*.jpg"))
     with tempfile.TemporaryDirectory() as temporary:

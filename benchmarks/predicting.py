@@ -12,6 +12,7 @@ for. Everything runs one after the other on the cores of this process; nothing e
 from __future__ import annotations
 
 import argparse
+import compileall
 import csv
 import os
 import shutil
@@ -28,6 +29,7 @@ import cv2
 import numpy as np
 import psutil
 
+import buffycoat
 from buffycoat.data.load import load
 from buffycoat.imaging.find import find_leukocytes
 from buffycoat.imaging.view import as_inputs
@@ -57,6 +59,7 @@ def main() -> None:
     if given.data is None:
         raise SystemExit("Give the folder of the real images with --data, or set BUFFYCOAT_DATA.")
     originals = sorted((given.data / ORIGINALS).glob("*.jpg"))
+    compiled()
     with tempfile.TemporaryDirectory(dir=given.folder) as temporary:
         work = Path(temporary)
         print(f"{usable_cores()} cores, {len(originals)} photographs under {given.files:,} names\n")
@@ -180,6 +183,11 @@ def linked(originals: Sequence[Path], folder: Path, files: int) -> Path:
         name = originals[place % len(originals)].name
         os.link(kept / name, folder / f"{place:06d}-{name}")
     return folder
+
+
+def compiled() -> None:
+    """Compile this package's modules, as pip does where it installs one; a checkout's are compiled at a first start."""
+    compileall.compile_dir(Path(buffycoat.__file__).parent, quiet=2)
 
 
 def predict(bundle: Sequence[str]) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from buffycoat.cli.starting import uncollected
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -93,7 +95,8 @@ def differential(
 
         typer.echo(example_text(), nl=False)
         return
-    from buffycoat.cli.counting_slides import Options, run_differential
+    with uncollected():
+        from buffycoat.cli.counting_slides import Options, run_differential
 
     unread = run_differential(
         Options(

@@ -8,7 +8,6 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from typer.core import TyperGroup
 
 from buffycoat import __version__
@@ -80,6 +79,8 @@ def run() -> None:
     try:
         app()
     except BuffycoatError as error:
+        from rich.markup import escape
+
         remarks().print(f"[bold red]Error:[/] {escape(error.what)}")
         if error.hint:
             remarks().print(escape(error.hint))

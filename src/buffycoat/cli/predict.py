@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from buffycoat.cli.starting import uncollected
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -63,7 +65,8 @@ def predict(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")] = False,
 ) -> None:
     """Classify photographs; the exit code is 1 where any could not be read."""
-    from buffycoat.cli.predicting import Options, run_predict
+    with uncollected():
+        from buffycoat.cli.predicting import Options, run_predict
 
     code = run_predict(
         Options(

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from buffycoat.errors import ImageError
-from buffycoat.imaging import jpeg, pillow_decode
+from buffycoat.imaging import jpeg
+from buffycoat.imaging.large import refuse_large
 
 IMAGE_SUFFIXES: frozenset[str] = frozenset(
     {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
@@ -60,7 +61,7 @@ def read_image(source: Path | bytes, *, max_pixels: int = 100_000_000, reduce: i
         raise ImageError(name, "empty file")
     if content.startswith(jpeg.SIGNATURE):
         return _read_jpeg(content, name, max_pixels, reduce)
-    rgb = pillow_decode.decode(content, name, max_pixels)
+    rgb = _with_pillow(content, name, max_pixels)
     return rgb if reduce == 1 else _shrink(rgb, reduce)
 
 
@@ -81,6 +82,8 @@ def image_size(path: Path) -> tuple[int, int]:
         if header is None:
             raise ImageError(path, "truncated")
         return (header.height, header.width) if header.orientation >= 5 else (header.width, header.height)
+    from buffycoat.imaging import pillow_decode
+
     return pillow_decode.size(path)
 
 
@@ -88,11 +91,11 @@ def _read_jpeg(content: bytes, name: str, max_pixels: int, reduce: int) -> NDArr
     header = jpeg.read_header(content)
     if header is None:
         raise ImageError(name, "truncated")
-    pillow_decode.refuse_large(name, header.width, header.height, max_pixels)
+    refuse_large(name, header.width, header.height, max_pixels)
     if header.scan_at == 0 or not jpeg.is_complete(content, header.scan_at):
         raise ImageError(name, "truncated")
     if header.components not in (1, 3) or header.bits != 8:
-        rgb = pillow_decode.decode(content, name, max_pixels)
+        rgb = _with_pillow(content, name, max_pixels)
         return rgb if reduce == 1 else _shrink(rgb, reduce)
     try:
         image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[reduce])
@@ -101,6 +104,12 @@ def _read_jpeg(content: bytes, name: str, max_pixels: int, reduce: int) -> NDArr
     if image is None:
         raise ImageError(name, "cannot be decoded")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image), np.uint8)
+
+
+def _with_pillow(content: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
+    from buffycoat.imaging import pillow_decode  # where all images are plain JPEGs, Pillow is not even imported
+
+    return pillow_decode.decode(content, name, max_pixels)
 
 
 def _shrink(rgb: NDArray[np.uint8], reduce: int) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from buffycoat.errors import ImageError
+from buffycoat.imaging.large import refuse_large
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", "PPM")
 _FAILURES = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, Warning)
@@ -68,15 +69,6 @@ def size(path: Path) -> tuple[int, int]:
         if isinstance(image, TiffImagePlugin.TiffImageFile):  # `size` is turned already in newer Pillows only
             width, height = int(image.tag_v2[256]), int(image.tag_v2[257])
     return (height, width) if turned else (width, height)
-
-
-def refuse_large(name: str, width: int, height: int, max_pixels: int) -> None:
-    """Raise ImageError when an image has more than `max_pixels`."""
-    if width * height > max_pixels:
-        raise ImageError(
-            name,
-            f"too large ({width}×{height} = {width * height / 1e6:.0f} megapixels; the limit is {max_pixels / 1e6:g})",
-        )
 
 
 def _beyond_pillow(width: int, height: int) -> bool:
