@@ -80,6 +80,7 @@ def test_the_account_reconciles_to_the_row(rows: list[dict[str, Any]], recipe: R
     assert set(account.sampling_weights) == set(kept.get_column("label"))
 
 
+@pytest.mark.slow
 @given(st.lists(row_strategy, max_size=30), recipe_strategy, st.randoms())
 @settings(deadline=None)
 def test_the_order_of_the_rows_does_not_matter(rows: list[dict[str, Any]], recipe: Recipe, random: Random) -> None:
@@ -91,6 +92,7 @@ def test_the_order_of_the_rows_does_not_matter(rows: list[dict[str, Any]], recip
     assert shuffled.sort("cell_id").equals(straight.sort("cell_id"))
 
 
+@pytest.mark.slow
 @given(st.lists(row_strategy, max_size=30), recipe_strategy)
 @settings(deadline=None)
 def test_cleaning_what_is_clean_changes_nothing(rows: list[dict[str, Any]], recipe: Recipe) -> None:

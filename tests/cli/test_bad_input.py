@@ -116,6 +116,7 @@ def test_data_that_cannot_be_learned_from_are_refused(
     assert words in err
 
 
+@pytest.mark.slow
 def test_an_empty_class_is_named_and_the_others_go_on(command: Run, drawn: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(drawn, tmp_path / "data"))
     for image in (folder / "monocyte").iterdir():
@@ -128,6 +129,7 @@ def test_an_empty_class_is_named_and_the_others_go_on(command: Run, drawn: Path,
     assert "monocyte" not in (out / "study.json").read_text().split('"classes"')[1].split("]")[0]
 
 
+@pytest.mark.slow
 def test_odd_images_are_used_or_counted_but_never_fatal(command: Run, drawn: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(drawn, tmp_path / "data"))
     images = sorted(folder.glob("neutrophil/*.jpg"))
@@ -178,6 +180,7 @@ def test_an_output_folder_that_cannot_be_written(
     assert words in err
 
 
+@pytest.mark.slow
 def test_without_real_data_the_study_says_so_loudly_and_runs_on_synthetic_smears(
     command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,6 +224,7 @@ def test_training_without_the_workbench_says_what_to_install(
     assert 'pip install "buffycoat[train]"' in err
 
 
+@pytest.mark.slow
 def test_results_go_to_standard_output_and_words_to_standard_error(command: Run, drawn: Path, tmp_path: Path) -> None:
     import json
 

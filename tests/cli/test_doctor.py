@@ -45,6 +45,7 @@ def test_a_full_disk_and_an_old_processor_are_seen(tmp_path: Path, monkeypatch: 
     assert "computes in fp32" in found["Processor"][1]
 
 
+@pytest.mark.slow
 def test_the_command_prints_json() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "buffycoat", "doctor", "--json"], capture_output=True, text=True, check=True

@@ -143,6 +143,7 @@ def test_numbered_names_are_unique_and_the_first_keeps_its_own(names: list[str])
     assert all(unique[names.index(name)] == name for name in names)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.lists(st.from_regex(r"[ab]/[xy]\.(jpg|png)", fullmatch=True), unique=True))
 def test_stems_of_different_images_differ(images: list[str]) -> None:

@@ -137,6 +137,7 @@ def complete(into: Path, server: Server) -> bool:
     return there == {file.name: file.read_bytes() for file in server.folder.iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "faults",
     [

@@ -16,6 +16,7 @@ counts = st.dictionaries(st.sampled_from(CLASS_NAMES), st.integers(0, 150), min_
 labels = st.sampled_from([*CLASS_NAMES[:3], None, "artefact"])
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(first=counts, second=counts)
 def test_independent_counts_take_fishers_test_with_holms_correction(

@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_evaluating_loads_neither_torch_nor_scikit_learn_nor_matplotlib() -> None:
     heavy = "torch", "sklearn", "matplotlib", "timm", "lightning"
     code = f"import sys, buffycoat.evaluate, buffycoat.clean, buffycoat.split; print(*set({heavy}) & set(sys.modules))"

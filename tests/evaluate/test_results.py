@@ -230,6 +230,7 @@ def studies(draw: st.DrawFn) -> tuple[pl.DataFrame, pl.DataFrame]:
     return pl.concat(tables), cells
 
 
+@pytest.mark.slow
 @given(studies())
 @settings(max_examples=60, deadline=None)
 def test_whatever_the_predictions_the_figures_keep_their_promises(study: tuple[pl.DataFrame, pl.DataFrame]) -> None:

@@ -104,6 +104,7 @@ def test_scaling_mends_what_sharpening_spoilt() -> None:
     assert sum(one.count for one in found.bins_after) == 326
 
 
+@pytest.mark.slow
 def test_the_promises_are_kept_on_average() -> None:
     covered, wrong = [], []
     for seed in range(12):

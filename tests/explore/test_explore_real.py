@@ -15,6 +15,7 @@ from buffycoat.imaging.crops import CropItem, build_crops
 from buffycoat.records.documents import FrameSpec
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_the_410_images(real_data: Path, tmp_path: Path) -> None:
     data = load("bccd", data_dir=real_data, download=False)

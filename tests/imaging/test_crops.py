@@ -240,6 +240,7 @@ build_crops(items, FrameSpec(stored_px=int(sys.argv[4])), Path(sys.argv[2]), wor
 """
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_gives_the_same(photographs: Path, tmp_path: Path) -> None:
     folder = tmp_path / "crops"
     command = [sys.executable, "-c", SCRIPT, str(photographs), str(folder), "300", "32"]

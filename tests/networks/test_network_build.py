@@ -50,6 +50,7 @@ def test_one_output_per_class(name: str) -> None:
     assert report.fallback_reason is None  # nothing was asked for, so nothing fell back
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet", "efficientnet", "alexnet"])
 def test_same_seed_same_network_and_gradients_reach_every_weight(name: str) -> None:
     def made() -> nn.Module:

@@ -188,6 +188,7 @@ def test_a_trickle_is_given_up(here: Hub, monkeypatch: pytest.MonkeyPatch) -> No
     assert "too slow" in str(report.fallback_reason)
 
 
+@pytest.mark.slow
 def test_weights_that_torch_has_fetched_before_are_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

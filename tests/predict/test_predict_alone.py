@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 BLOCKED = (
     *("torch", "torchvision", "sklearn", "onnx", "timm", "lightning", "matplotlib", "pydicom"),
     *("ray", "fsspec", "pandas", "pyarrow"),
@@ -37,6 +39,7 @@ assert not {{*sys.modules}} & {{*{BLOCKED!r}}}
 """
 
 
+@pytest.mark.slow
 def test_predict_differential_and_the_desk_run_without_the_workbench(photographs: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", RUN, str(photographs), str(tmp_path)], capture_output=True, text=True, check=False

@@ -508,6 +508,7 @@ def test_command_prints_the_table_and_the_path(study: Path, tmp_path: Path) -> N
     assert (folder / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_report_needs_neither_torch_nor_matplotlib(study: Path, tmp_path: Path) -> None:
     folder = copy_of(study, tmp_path / "study")
     code = (

@@ -86,6 +86,7 @@ def test_a_photograph_lost_from_the_store_is_told_and_the_others_go_on(desk: Des
     assert page.get(f"/slides/{slide}/progress")["failed"] == 1
 
 
+@pytest.mark.slow
 def test_many_workers_do_every_job_once(any_desk: Desk) -> None:
     slide = _queued(any_desk, 12)
 

@@ -119,6 +119,7 @@ def test_without_accounts_the_second_reader_gives_another_name(desk: Desk, page:
     assert page.read(slide.id, 2, reader_name="Second Reader")["reader"] == "Second Reader"
 
 
+@pytest.mark.slow
 def test_both_drew_the_same_cell(readers: tuple[Desk, Page, Page, Page]) -> None:
     desk, one, two, _ = readers
     slide = drawn_slide(desk, fields=1, who=OWNER, readings_wanted=2)
@@ -166,6 +167,7 @@ def test_kappa_of_the_published_example() -> None:
     assert (found.interval.high - found.interval.low) / (2 * 1.959964) == pytest.approx(0.0534, abs=5e-4)
 
 
+@pytest.mark.slow
 def test_the_limits_of_kappa_hold_it_in_95_of_100() -> None:
     rng = np.random.default_rng(3)
     share = np.array([[0.40, 0.05, 0.02], [0.06, 0.25, 0.03], [0.01, 0.04, 0.14]])

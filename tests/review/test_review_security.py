@@ -227,6 +227,7 @@ def test_somebody_refused_by_address_does_not_use_up_anothers_attempts(guarded: 
     assert sign_in.sign_in(guarded, "rev", PASSWORD, "10.0.0.10")
 
 
+@pytest.mark.slow
 def test_wrong_passwords_at_the_signature_are_noted_and_slowed(guarded: Desk) -> None:
     slide = drawn_slide(guarded, fields=1)
     page = _page(guarded, "rev")
@@ -345,6 +346,7 @@ def test_a_token_that_is_not_quite_right_is_refused_whatever_cookie_comes_with_i
     page.get("/slides", 401, headers={"authorization": f"Basic {token}"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["by themselves", "by the administrator", "from the console"])
 def test_a_new_password_ends_all_tokens(guarded: Desk, how: str) -> None:
     page, admin = _page(guarded, "rev"), _page(guarded, "ada")

@@ -65,6 +65,7 @@ def test_an_address_that_makes_no_sense_is_told(url: str) -> None:
         Database(url)
 
 
+@pytest.mark.slow
 def test_a_backup_restores_to_the_same_desk(any_desk: Desk, tmp_path: Path) -> None:
     view = _some_work(any_desk)
     held = back_up(any_desk, tmp_path / "backup.zip")
@@ -140,6 +141,7 @@ def test_a_port_that_is_taken_is_told() -> None:
     first.close()
 
 
+@pytest.mark.slow
 def test_upkeep_from_the_command_line(tmp_path: Path) -> None:
     desk = make_desk(tmp_path / "desk")
     _some_work(desk)

@@ -171,6 +171,7 @@ def test_a_zip_packed_so_that_a_few_bytes_unpack_to_gigabytes_is_not_unpacked(tm
         assert found == [("a.png", "packed in a way that is not read here")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["w:bz2", "w:gz", "w:xz"])
 def test_a_packed_tar_is_unpacked_a_piece_at_a_time(tmp_path: Path, mode: str) -> None:
     archive = _tar({"a.png": b"\0" * 100_000_000}, mode)

@@ -91,6 +91,7 @@ def test_tampering_with_the_database_shows(any_desk: Desk, statement: str, told:
     assert any(told in fault for fault in found.faults), found.faults
 
 
+@pytest.mark.slow
 def test_a_line_sealed_again_breaks_the_next_one(desk: Desk) -> None:
     """Somebody who knows how a seal is made still has to make every later one, and the signature was noted outside."""
     _signed(desk)

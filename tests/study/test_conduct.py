@@ -71,6 +71,7 @@ def test_the_same_command_does_nothing_twice(finished: Path, drawn: Path, tiny: 
     assert _predictions(out).equals(before)
 
 
+@pytest.mark.slow
 def test_lost_files_are_made_again(finished: Path, drawn: Path, tiny: StudyConfig, tmp_path: Path) -> None:
     out = Path(shutil.copytree(finished, tmp_path / "out"))
     before = _predictions(out)
@@ -83,6 +84,7 @@ def test_lost_files_are_made_again(finished: Path, drawn: Path, tiny: StudyConfi
     assert (out / "report.html").is_file()
 
 
+@pytest.mark.slow
 def test_another_study_in_the_folder_is_refused_and_what_differs_is_named(
     finished: Path, drawn: Path, tmp_path: Path
 ) -> None:
@@ -95,6 +97,7 @@ def test_another_study_in_the_folder_is_refused_and_what_differs_is_named(
     assert json.loads((out / "study.json").read_text())["seed"] == 8
 
 
+@pytest.mark.slow
 def test_overwriting_the_same_study_goes_on_with_it(
     finished: Path, drawn: Path, tiny: StudyConfig, tmp_path: Path
 ) -> None:
@@ -129,6 +132,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_study_begun_without_a_network_goes_on_from_scratch_when_there_is_one(
     drawn: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,6 +148,7 @@ def test_a_study_begun_without_a_network_goes_on_from_scratch_when_there_is_one(
     assert not card.pretrained and "there is no network" in str(card.weights_fallback)
 
 
+@pytest.mark.slow
 def test_a_study_whose_weights_are_gone_says_so_and_keeps_what_it_has(
     drawn: Path, published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +213,7 @@ def test_a_folder_with_other_files_is_left_alone(drawn: Path, tiny: StudyConfig,
     assert (out / "letter.txt").read_text() == "dear"
 
 
+@pytest.mark.slow
 def test_images_that_cannot_be_used_are_counted_and_named(smears: Path, tiny: StudyConfig, tmp_path: Path) -> None:
     images = sorted((smears / "images").iterdir())
     images[0].write_bytes(images[0].read_bytes()[:3000])
@@ -229,6 +235,7 @@ def test_data_of_which_nothing_can_be_read_end_in_words(smears: Path, tiny: Stud
         conduct(str(smears), tiny, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_study_stopped_while_it_prepares_goes_on(
     finished: Path, drawn: Path, tiny: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +251,7 @@ def test_a_study_stopped_while_it_prepares_goes_on(
     assert _predictions(out).equals(_predictions(finished))
 
 
+@pytest.mark.slow
 def test_every_cell_is_tested_once_in_every_repeat(drawn: Path, tmp_path: Path) -> None:
     folds = ("split.scheme=kfold", "split.folds=2", "split.repeats=2", "train.epochs=1")
     config = configure(preset="standard", models=MODELS[:1], weights="none", settings=(*TINY, *folds))

@@ -24,6 +24,7 @@ from buffycoat.study.watch import Silent
 from tests.study.conftest import TINY
 
 MODEL = "test_resnet"
+pytestmark = pytest.mark.slow  # a study is trained
 SETTINGS = (*TINY, "split.scheme=kfold", "split.folds=2", "train.epochs=1")
 
 

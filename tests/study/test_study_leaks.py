@@ -81,6 +81,7 @@ def _accuracy(features: NDArray[np.float32], splits: pl.DataFrame, cells: pl.Dat
     return right
 
 
+@pytest.mark.slow
 def test_a_leaked_split_inflates_by_exactly_what_is_known(copied: Path, tmp_path: Path) -> None:
     data = load(str(copied))
     honest, cells, found = _split(data, tmp_path / "honest")

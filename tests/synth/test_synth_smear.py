@@ -130,6 +130,7 @@ def test_monocyte_and_lymphocyte_cytoplasm_is_blue() -> None:
         assert bool(density[0] > 0.75 * density[1]) is blue, name
 
 
+@pytest.mark.slow
 def test_basophil_granules_lie_dark_and_coarse_over_the_cytoplasm() -> None:
     def uneven(smear: Smear) -> float:
         green = cv2.GaussianBlur(smear.rgb[..., 1], (0, 0), 1.5)

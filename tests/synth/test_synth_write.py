@@ -74,6 +74,7 @@ def test_the_same_seed_writes_the_same_bytes_and_running_again_changes_nothing(w
     assert times == {path: path.stat().st_mtime_ns for path in again.rglob("*")}
 
 
+@pytest.mark.slow
 def test_an_interrupted_or_damaged_set_is_finished_to_the_same_bytes(written: Path, tmp_path: Path) -> None:
     def stop(done: int, total: int) -> None:
         assert total == 10

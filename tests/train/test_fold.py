@@ -67,6 +67,7 @@ def test_a_fold_learns_and_leaves_its_files(make_job: MakeJob, crops: NDArray[np
     assert not (job.folder / "last.ckpt").exists()
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_predictions(make_job: MakeJob, crops: NDArray[np.uint8]) -> None:
     jobs = make_job("first"), make_job("second")
     for job in jobs:
@@ -78,6 +79,7 @@ def test_two_runs_give_the_same_predictions(make_job: MakeJob, crops: NDArray[np
     assert not _predictions(other).equals(_predictions(jobs[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [1, 3])
 def test_an_interrupted_fold_ends_as_an_uninterrupted_one(
     make_job: MakeJob, crops: NDArray[np.uint8], epochs: int
@@ -132,6 +134,7 @@ def test_training_that_only_gets_worse_stops_and_keeps_the_weights_before(
     assert kept < history["validation_loss"][-1]
 
 
+@pytest.mark.slow
 def test_frozen_stages_of_a_pretrained_network_do_not_move(
     make_job: MakeJob, crops: NDArray[np.uint8], tmp_path: Path
 ) -> None:
@@ -154,6 +157,7 @@ def test_a_loss_that_is_no_number_is_said_so(make_job: MakeJob, crops: NDArray[n
     assert "learning_rate" in str(caught.value.hint)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["efficientnet", "test_resnet", "test_vit"])
 def test_the_head_has_as_many_outputs_as_classes(make_job: MakeJob, crops: NDArray[np.uint8], name: str) -> None:
     config = TINY.model_copy(update={"epochs": 1, "input_px": 160 if name == "test_vit" else 32})
@@ -174,6 +178,7 @@ def test_without_validation_rows_the_last_epoch_is_kept(make_job: MakeJob, crops
     assert _predictions(job).height == len(job.rows["test"])
 
 
+@pytest.mark.slow
 def test_a_fold_stopped_between_early_stop_and_predictions_ends_the_same(
     make_job: MakeJob, crops: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:

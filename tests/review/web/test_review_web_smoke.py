@@ -34,6 +34,7 @@ def test_a_key_moves_a_cell_at_once_and_for_good(desk: Desk, desktop: Desktop) -
     assert desktop.counts() == before
 
 
+@pytest.mark.slow
 def test_the_list_shows_a_slide_and_finds_it(desk: Desk, desktop: Desktop) -> None:
     drawn_slide(desk, fields=1, name="First smear")
     drawn_slide(desk, fields=1, name="Other")
