@@ -6,7 +6,7 @@ COPY src src
 RUN python -m venv /opt/buffycoat && /opt/buffycoat/bin/pip install --no-cache-dir ".[postgres]"
 
 FROM python:3.12-slim
-RUN useradd --system --uid 10001 --create-home --home-dir /home/buffycoat buffycoat \
+RUN useradd --uid 10001 --create-home --home-dir /home/buffycoat buffycoat \
     && install -d -o buffycoat -g buffycoat -m 0700 /data
 COPY --from=build /opt/buffycoat /opt/buffycoat
 ENV PATH=/opt/buffycoat/bin:$PATH BUFFYCOAT_REVIEW_FOLDER=/data OMP_NUM_THREADS=1 PYTHONUNBUFFERED=1

@@ -110,7 +110,9 @@ def _end_with_parent() -> None:
 
     The job under way is taken over when its lease runs out.
     """
-    sys.stdin.buffer.read()
+    # Not through sys.stdin: a worker that ends while this thread holds its lock would end with a fatal error.
+    while os.read(0, 1 << 12):
+        pass
     os._exit(3)
 
 
