@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from buffycoat.review import slides
 from buffycoat.review.desk import Desk
+from buffycoat.review.sign_in import HERE
 from buffycoat.review.web.assets import STATIC, assets
 from buffycoat.review.web.house import own_path
 from buffycoat.review.web.render import labels_style
@@ -37,6 +40,21 @@ def test_pages_of_a_slide_hold_no_inline_script_or_style_whatever_its_name(desk:
             assert not [name for name in attributes if name.startswith("on")], (path, tag)
             if tag == "script":
                 assert attributes.get("src", "").startswith("/static/") or attributes["type"] == "application/json"
+
+
+@pytest.mark.slow
+def test_the_log_is_read_to_its_beginning_page_by_page_and_of_the_kind_that_was_chosen(desk: Desk, page: Page) -> None:
+    for k in range(230):
+        slides.create(desk, HERE, f"Slide {k}")
+    text, seen = page.http.get("/audit?kind=slide").text, []
+    for _ in range(3):
+        seen += [attributes["title"] for tag, attributes in tags(text) if tag == "td" and "title" in attributes]
+        earlier = [attributes["hx-get"] for _, attributes in tags(text) if "before=" in attributes.get("hx-get", "")]
+        if earlier:
+            assert parse_qs(urlsplit(earlier[0]).query)["kind"] == ["slide"]
+            text = page.http.get(earlier[0]).text
+    assert not earlier
+    assert len(seen) == len(set(seen)) == 230
 
 
 def tags(text: str) -> list[tuple[str, dict[str, str]]]:

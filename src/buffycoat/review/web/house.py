@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse, Response
@@ -13,6 +14,9 @@ from buffycoat.review.web.render import page
 from buffycoat.review.web_support import AdministratorDep, DeskDep, MaybePersonDep, PersonDep
 
 router = APIRouter()
+
+KindQuery = Annotated[str, Query(max_length=100)]
+BeforeQuery = Annotated[int | None, Query(ge=1, le=2**62)]
 
 
 @router.get("/login")
@@ -67,8 +71,8 @@ def audit(
     request: Request,
     desk: DeskDep,
     who: AdministratorDep,
-    kind: Annotated[str, Query(max_length=100)] = "",
-    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+    kind: KindQuery = "",
+    before: BeforeQuery = None,
 ) -> Response:
     """Show the whole log, newest first."""
     events = history.audit(desk, who, kind=kind, limit=100, before=before)
@@ -80,9 +84,9 @@ def audit_rows(
     request: Request,
     desk: DeskDep,
     who: AdministratorDep,
-    kind: Annotated[str, Query(max_length=100)] = "",
-    before: Annotated[int | None, Query(ge=1, le=2**62)] = None,
+    kind: KindQuery = "",
+    before: BeforeQuery = None,
 ) -> Response:
     """Show more lines of the log."""
     events = history.audit(desk, who, kind=kind, limit=100, before=before)
-    return page(request, "parts/events.html", who, events=events, more=f"/pages/audit?kind={kind}")
+    return page(request, "parts/events.html", who, events=events, more=f"/pages/audit?{urlencode({'kind': kind})}")
