@@ -152,6 +152,18 @@ def test_a_difference_that_the_test_turns_round_is_not_settled() -> None:
     assert not found.settled and "do not settle it" in found.sentence
 
 
+def test_where_all_folds_differ_equally_the_paired_test_decides() -> None:
+    right, wrong = spelt("n" * 40), spelt("e" * 40)
+    cells = cells_of(right)
+    tables = [
+        predictions_of(cells, answers, model=model, repeat=repeat, folds=5)
+        for model, answers in (("a", right), ("b", wrong))
+        for repeat in range(2)
+    ]
+    (found,) = compared(*tables, cells=cells)
+    assert found.resampled is None and found.settled
+
+
 def test_models_with_unlike_rows_are_compared_on_the_rows_both_have() -> None:
     cells = cells_of(spelt("nnee"))
     whole = predictions_of(cells, spelt("nnee"), model="a")

@@ -6,17 +6,20 @@ from random import Random
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import binom, binomtest, bootstrap
+from scipy.stats import t as student
 
 from buffycoat.evaluate import metrics
 from buffycoat.evaluate.intervals import (
     GroupBootstrap,
     clopper_pearson,
     correlation_of_shares,
+    effective_number,
     exact_interval,
     mid_p,
     mover_mean,
@@ -197,3 +200,18 @@ def test_95_percent_limits_hold_the_truth_as_often_as_they_say(cells_per_group: 
     for name, times in held.items():
         # 600 trials: two standard errors of the share are 0.018
         assert 0.93 - 0.018 <= times / trials <= 0.97 + 0.018, f"{name}: {times / trials:.3f}"
+
+
+def test_the_effective_number_is_that_of_a_cluster_robust_variance() -> None:
+    """The variance of a share of cells in groups, by statsmodels' sandwich estimator."""
+    rng = np.random.default_rng(5)
+    group = rng.integers(0, 40, 160)
+    right = (rng.random(160) < 0.6 + 0.3 * rng.standard_normal(40)[group]).astype(float)
+    fit = sm.OLS(right, np.ones(160)).fit(cov_type="cluster", cov_kwds={"groups": group})
+    names, number = np.unique(group, return_inverse=True)
+    sizes, hits = np.bincount(number), np.bincount(number, weights=right)
+    share = right.mean()
+    fewer = (student.ppf(0.975, 159) / student.ppf(0.975, len(names) - 1)) ** 2
+    expected = share * (1 - share) / float(fit.bse[0]) ** 2 * fewer
+    assert expected < 160
+    assert effective_number(hits, sizes) == pytest.approx(expected, rel=1e-9)

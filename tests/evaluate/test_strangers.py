@@ -1,10 +1,11 @@
-"""Telling strangers from cells: the area against scikit-learn, its limits against resampling and simulated truth."""
+"""Telling strangers from cells: the area against scikit-learn, its limits against DeLong's components."""
 
 import numpy as np
 import polars as pl
 import pytest
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy.special import expit, logit, ndtr
+from scipy.stats import t as student
 from sklearn.metrics import roc_auc_score
 
 from buffycoat.evaluate.strangers import CELL, COLUMNS, unlike_of
@@ -41,6 +42,21 @@ def test_the_area_of_one_fold_is_scikit_learns() -> None:
     truth = np.r_[np.zeros(80), np.ones(40)]
     assert kind.auroc.value == pytest.approx(roc_auc_score(truth, np.r_[cells, strangers]))
     assert kind.pictures == 40
+
+
+def test_the_limits_of_one_fold_are_delongs() -> None:
+    """His structural components pair by pair, from the definition; limits on the logit scale (Pepe, 2003)."""
+    rng = np.random.default_rng(8)
+    cells, strangers = rng.normal(0, 1, 50).round(1), rng.normal(1.0, 1, 30).round(1)
+    pairs = np.array([[(s > c) + 0.5 * (s == c) for s in strangers] for c in cells])
+    of_cells, of_strangers = pairs.mean(axis=1).var(ddof=1) / 50, pairs.mean(axis=0).var(ddof=1) / 30
+    area, variance = pairs.mean(), of_cells + of_strangers
+    degrees = variance**2 / (of_cells**2 / 49 + of_strangers**2 / 29)
+    reach = student.ppf(0.975, degrees) * np.sqrt(variance) / (area * (1 - area))
+    (kind,) = measured([(cells, strangers)]).kinds
+    assert kind.auroc.value == pytest.approx(area)
+    limits = kind.auroc.interval
+    assert (limits.low, limits.high) == pytest.approx(tuple(expit(logit(area) + np.array([-reach, reach]))))
 
 
 def test_folds_of_other_scales_are_not_mixed() -> None:

@@ -235,13 +235,15 @@ def test_the_command_applies_to_data_and_keeps_earlier_changes(smears: Path, tmp
     cells = [(str(cell), str(label)) for cell, label in load(str(smears)).cells.select("cell_id", "label").rows()]
     sheet, out = tmp_path / "sheet.csv", tmp_path / "overrides.csv"
 
-    def applied(row: tuple[str, str]) -> str:
+    def to_another(label: str) -> str:
+        return "basophil" if label != "basophil" else "monocyte"
+
+    def applied(row: tuple[str, str], to: str | None = None, why: str = "looked") -> str:
         cell, label = row
-        to = "basophil" if label != "basophil" else "monocyte"
-        sheet.write_text(f"cell_id,label,corrected,by,why\n{cell},{label},{to},A,looked\n")
+        sheet.write_text(f"cell_id,label,corrected,by,why\n{cell},{label},{to or to_another(label)},A,{why}\n")
         done = CliRunner().invoke(app, ["data", "labels", "apply", str(sheet), "--to", str(smears), "--out", str(out)])
         assert done.exit_code == 0, done.output
-        return done.stdout
+        return done.output
 
     assert "1 changes added" in applied(cells[0])
     applied(cells[1])
@@ -252,3 +254,11 @@ def test_the_command_applies_to_data_and_keeps_earlier_changes(smears: Path, tmp
     data = with_overrides(load(str(smears)), changes)
     assert data.cells.filter(pl.col("label_by").is_not_null()).height == 2
     assert any("corrected by hand" in text for text in data.remarks)
+    cell, label = cells[1]
+    assert "1 changes added" in applied((cell, to_another(label)), label, "second look")
+    once_more = applied(cells[1])
+    assert "0 changes added" in once_more and f"the later change stands: {cell}" in " ".join(once_more.split())
+    assert "1 changes added" in applied(cells[1], why="third look")
+    assert with_overrides(load(str(smears)), read_overrides(out)).cells.filter(pl.col("cell_id") == cell)[
+        "label"
+    ].item() == to_another(label)

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from buffycoat import taxonomy
+from buffycoat.records.base import Estimate, Interval
 from buffycoat.records.documents import Comparison, ModelResult, NetworkCard, Results
+from buffycoat.records.evidence import Spread
 from buffycoat.records.tables import HISTORY
 from buffycoat.report.colours import DARK, LIGHT, contrast, palettes
 from buffycoat.report.figures.bars import before_after
@@ -23,6 +25,7 @@ from buffycoat.report.figures.confusion import confusion_matrix
 from buffycoat.report.figures.curves import curve
 from buffycoat.report.figures.diagrams import diagrams
 from buffycoat.report.figures.forest import accuracy_forest, difference_forest, sensitivity_forest
+from buffycoat.report.markdown import tables
 from buffycoat.report.numbers import with_interval
 from buffycoat.report.svg import Drawing, free_place, ticks
 from buffycoat.report.terminal import comparison_table, summary
@@ -279,6 +282,32 @@ def test_settled_stands_with_what_was_not_measured() -> None:
     assert "trained with one seed)" in seeds and "was not measured" in seeds
     assert "The 5 folds' training sets share most of their rows" in shared
     assert cautions(results(model("a", 2), model("b", 3), comparisons=(compared("a", "b", 0.4),))) == []
+
+
+def test_seeds_that_were_measured_are_said_beside_settled() -> None:
+    pair = (compared("a", "b", 0.01),)
+    spread = Spread(
+        model="a",
+        seeds=2,
+        accuracies=(0.9, 0.86),
+        deviation=Estimate(value=0.028, interval=Interval(low=0.01, high=0.9, method="-")),
+        from_cells=0.02,
+        share=0.6,
+        interval=Interval(low=0.7, high=1.0, method="-"),
+        sentence="-",
+    )
+    found = results(model("a", 2), model("b", 3), comparisons=pair).model_copy(update={"spread": (spread,)})
+    (said,) = cautions(found)
+    assert "neither limits nor p values count the seed of training" in said and "up to 0.028" in said
+
+
+def test_a_leaking_study_marks_its_tables() -> None:
+    sound = results(model("a", 2), model("b", 3)).model_copy(update={"remarks": ("By hand.",)})
+    leaking = sound.model_copy(update={"leaked": "The split leaks: all.", "remarks": ("The split leaks: all.",)})
+    assert "LEAKING" not in tables(sound) and "Note: By hand." in tables(sound)
+    text = tables(leaking)
+    assert text.startswith("**LEAKING SPLIT, allowed on purpose:** The split leaks: all.")
+    assert text.count("(leaking split) |") == 3, "each model, and the largest class"
 
 
 def test_repeats_show_how_far_they_lie_apart() -> None:

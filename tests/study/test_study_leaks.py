@@ -14,7 +14,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from typer.testing import CliRunner
 
 from buffycoat.audit.judge import with_control, write
-from buffycoat.audit.leaks import find_leakage
+from buffycoat.audit.leaks import find_leakage, refuse, without_leaks
 from buffycoat.audit.picture import look_at
 from buffycoat.audit.polar import invariants
 from buffycoat.clean.recipe import apply
@@ -172,12 +172,35 @@ def test_pairs_on_two_sides_are_counted_once() -> None:
     assert leakage is not None
     assert (leakage.pairs, leakage.groups, leakage.share_held_out) == (2, 1, 1.0)
     assert "b (held out)" in leakage.shown[0] and "both of the group g" in leakage.shown[0]
-    whole = splits.with_columns(role=pl.when(pl.col("cell_id") == "b").then(pl.lit("train")).otherwise("role"))
-    alone = pl.concat([whole, splits.filter(cell_id="b").with_columns(cell_id=pl.lit("f"))])
-    assert (
-        find_leakage(alone, pl.concat([cells, cells.head(1).with_columns(cell_id=pl.lit("f"), group=pl.lit("x"))]), ())
-        is None
-    )
+    alone = cells.with_columns(group=pl.when(pl.col("cell_id") == "b").then(None).otherwise("group"))
+    assert find_leakage(splits.filter(pl.col("cell_id") != "c"), alone, ()) is None
+
+
+def test_copies_of_the_inner_validation_in_training_are_a_leak_too() -> None:
+    cells = pl.DataFrame({"cell_id": list("abcde"), "image": list("abcde"), "group": ["g", "g", None, None, None]})
+    roles = {"a": "train", "b": "validation", "c": "test", "d": "train", "e": "validation"}
+    rows = [{"repeat": 0, "fold": 0, "cell_id": cell, "role": role} for cell, role in roles.items()]
+    splits = pl.DataFrame(rows, schema=dict(SPLITS))
+    leakage = find_leakage(splits, cells, ())
+    assert leakage is not None
+    assert (leakage.pairs, leakage.groups, leakage.share_held_out) == (1, 1, 0.0)
+    assert "50% of the inner validation's rows" in leakage.sentence
+    assert "b (validation) and a (train)" in leakage.shown[0]
+    with pytest.raises(DataError, match=r"b \(validation\) and a \(train\)"):
+        raise refuse(leakage)
+    clean = without_leaks(splits, cells)
+    assert clean["cell_id"].to_list() == list("bcde"), "the training row goes, what is judged by stays"
+    assert find_leakage(clean, cells, ()) is None
+
+
+def test_without_leaks_keeps_what_a_fold_needs() -> None:
+    """A row that goes because it is held out elsewhere takes no further training row with it."""
+    cells = pl.DataFrame({"cell_id": list("abc"), "image": list("abc"), "group": ["g", "g", "g"]})
+    roles = {"a": "test", "b": "validation", "c": "train"}
+    rows = [{"repeat": 0, "fold": 0, "cell_id": cell, "role": role} for cell, role in roles.items()]
+    rows += [{"repeat": 0, "fold": 1, "cell_id": cell, "role": "train"} for cell in "abc"]
+    clean = without_leaks(pl.DataFrame(rows, schema=dict(SPLITS)), cells)
+    assert clean.select("fold", "cell_id").rows() == [(0, "a"), (1, "a"), (1, "b"), (1, "c")]
 
 
 @pytest.mark.real

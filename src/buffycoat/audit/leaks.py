@@ -12,10 +12,14 @@ from buffycoat.records.audit import CopyPair, Leakage
 
 _SHOWN = 5
 _PLACE = ("repeat", "fold")
+_SIDES = {"train": "train", "validation": "validation", "test": "held out"}
 
 
 def find_leakage(splits: pl.DataFrame, cells: pl.DataFrame, pairs: Sequence[CopyPair]) -> Leakage | None:
-    """Return what a split leaks from training into the held-out part, or None.
+    """Return what a split leaks from training into the held-out part or into the inner validation, or None.
+
+    The inner validation ends the training, and calibration and thresholds are fitted on it: with copies of its rows
+    among the training rows a network seems surer, and surer rightly, than it is.
 
     Parameters
     ----------
@@ -29,20 +33,33 @@ def find_leakage(splits: pl.DataFrame, cells: pl.DataFrame, pairs: Sequence[Copy
     """
     sides = _sides(splits, cells)
     held, seen = sides.filter(held=True), sides.filter(held=False)
-    leaked = held.join(seen.select(*_PLACE, "group").unique(), on=[*_PLACE, "group"], how="semi")
-    if leaked.is_empty():
-        return None
-    share = leaked.height / held.height
+    leaked = _with_fellows(held, seen)
+    if leaked.height:
+        share = leaked.height / held.height
+        said = (
+            f"{share:.0%} of the held-out rows have a copy, or a fellow of their group, among the training rows "
+            "({count:,} pairs in {groups:,} groups), so the results are too good and show nothing about cells that "
+            "were not seen in training."
+        )
+        count = _count(sides, "held")
+    else:
+        held, seen = sides.filter(role="validation"), sides.filter(role="train")
+        leaked, share = _with_fellows(held, seen), 0.0
+        if leaked.is_empty():
+            return None
+        said = (
+            f"{leaked.height / held.height:.0%} of the inner validation's rows have a copy, or a fellow of their "
+            "group, among the training rows ({count:,} pairs in {groups:,} groups), so training ends too late, and "
+            "probabilities and thresholds are set for cells that were seen in training."
+        )
+        count = _count(sides, "role")
     groups = leaked.get_column("group").n_unique()
-    count = _count(sides)
     return Leakage(
         pairs=count,
         groups=groups,
         share_held_out=share,
         shown=tuple(_shown(leaked, seen, cells, pairs)),
-        sentence=f"The split leaks: {share:.0%} of the held-out rows have a copy, or a fellow of their group, among "
-        f"the training rows ({count:,} pairs in {groups:,} groups), so the results are too good and show nothing "
-        "about cells that were not seen in training.",
+        sentence="The split leaks: " + said.format(count=count, groups=groups),
     )
 
 
@@ -60,11 +77,24 @@ def refuse(leakage: Leakage) -> DataError:
 
 
 def without_leaks(splits: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
-    """Return the splits without the training and validation rows whose group is held out in the same fold."""
+    """Return the splits without the rows that leak.
+
+    These are the training and validation rows whose group is held out in the same fold, and the training rows whose
+    group is then still in its inner validation.
+    """
     sides = _sides(splits, cells)
-    tested = sides.filter(held=True).select(*_PLACE, "group").unique()
-    leaking = sides.filter(held=False).join(tested, on=[*_PLACE, "group"], how="semi")
-    return splits.join(leaking, on=[*_PLACE, "cell_id"], how="anti", maintain_order="left")
+    leaking = _with_fellows(sides.filter(held=False), sides.filter(held=True))
+    sides = sides.join(leaking, on=[*_PLACE, "cell_id"], how="anti")
+    inner = _with_fellows(sides.filter(role="train"), sides.filter(role="validation"))
+    for out in (leaking, inner):
+        splits = splits.join(out, on=[*_PLACE, "cell_id"], how="anti", maintain_order="left")
+    return splits
+
+
+def _with_fellows(rows: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of whose group some are among the others of the same fold."""
+    where = [*_PLACE, "group"]
+    return rows.join(others.select(where).unique(), on=where, how="semi")
 
 
 def _sides(splits: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
@@ -73,12 +103,12 @@ def _sides(splits: pl.DataFrame, cells: pl.DataFrame) -> pl.DataFrame:
     return splits.with_columns(held=pl.col("role") == "test").join(known, on="cell_id", how="left")
 
 
-def _count(sides: pl.DataFrame) -> int:
-    """Return the pairs of rows of one group that stand on two sides of at least one fold."""
+def _count(sides: pl.DataFrame, side: str) -> int:
+    """Return the pairs of rows of one group that stand on two sides, told by a column, of at least one fold."""
     path = (
         sides.sort(*_PLACE)
         .group_by("group", "cell_id")
-        .agg(pl.format("{}.{}.{}", "repeat", "fold", "held").str.join(" ").alias("path"))
+        .agg(pl.format("{}.{}.{}", "repeat", "fold", side).str.join(" ").alias("path"))
     )
     together = path.group_by("group").len("rows")
     alike = path.group_by("group", "path").len("rows")
@@ -97,7 +127,7 @@ def _shown(leaked: pl.DataFrame, seen: pl.DataFrame, cells: pl.DataFrame, pairs:
         here = part.filter(repeat=fold["repeat"], fold=fold["fold"]).rows(named=True)
         choices = [(known.get(frozenset((a["image"], b["image"]))), a, b) for a in here[:20] for b in fellows[:20]]
         pair, a, b = max(choices, key=lambda choice: -1.0 if choice[0] is None else choice[0].similarity)
-        names = f"{a['image'] or a['cell_id']} (held out) and {b['image'] or b['cell_id']} ({b['role']})"
+        names = " and ".join(f"{one['image'] or one['cell_id']} ({_SIDES[one['role']]})" for one in (a, b))
         if pair is not None:
             found.append((pair.similarity, f"{names}: {describe(pair)}"))
         elif given.get(a["cell_id"]) == given.get(b["cell_id"]):

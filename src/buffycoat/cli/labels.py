@@ -59,6 +59,8 @@ def apply(
     before = read_overrides(out) if out.exists() else ()
     known = {(one.cell_id, one.corrected, one.by, one.why) for one in before}
     new = [one for one in made if (one.cell_id, one.corrected, one.by, one.why) not in known]
+    now = {one.cell_id: one.corrected for one in before}
+    overtaken = [one.cell_id for one in made if one not in new and now[one.cell_id] != one.corrected]
     cells = cells_of(to, data_dir=data_dir)
     corrected(cells, [*before, *new])
     same = [one for one in new if one.label == one.corrected]
@@ -72,4 +74,12 @@ def apply(
         markup=False,
         soft_wrap=True,
     )
+    if overtaken:
+        remarks().print(
+            f"{len(overtaken)} of them were changed again since, and the later change stands: "
+            f"{', '.join(overtaken[:8])}{', …' if len(overtaken) > 8 else ''}. To change one back once more, give "
+            "another reason in why.",
+            markup=False,
+            soft_wrap=True,
+        )
     remarks().print(f"The next study honours them with: buffycoat study DATA --labels {out}", markup=False)

@@ -73,6 +73,11 @@ class Paired:
         ]
         return cls(first.take(rows[0]), second.take(rows[1]))
 
+    @property
+    def repeats(self) -> int:
+        """How often every cell was held out."""
+        return len(np.unique(self.first.repeat))
+
     def difference(self) -> Estimate:
         """Return the accuracy of the first minus that of the second.
 
@@ -122,9 +127,8 @@ class Paired:
             lead = np.bincount(number, weights=first.astype(float) - second.astype(float))
             ahead, behind = int(np.sum(lead > 0)), int(np.sum(lead < 0))
             method = f"exact sign test on {len(names)} groups of cells"
-        repeats = len(np.unique(self.first.repeat))
-        if repeats > 1:
-            method += f", probabilities averaged over {repeats} repeats"
+        if self.repeats > 1:
+            method += f", probabilities averaged over {self.repeats} repeats"
         return PairedTest(first_only, second_only, exact_mcnemar(ahead, behind), ahead - behind, method)
 
 
@@ -157,6 +161,7 @@ def compare_all(models: Sequence[HeldOut], titles: Mapping[str, str]) -> tuple[C
     for paired, test, adjusted, again in zip(pairs, tests, corrected, over_folds, strict=True):
         difference = paired.difference()
         settled = adjusted < ALPHA and _leaves_out_nought(difference.interval)
+        # Where all folds differ equally the t-test has nothing to estimate its error from, and the others decide.
         settled = settled and (again is None or again.p_adjusted < ALPHA)
         settled = settled and _same_way(difference.value, test.lead, None if again is None else again.statistic)
         names = (paired.first.model, paired.second.model)
@@ -184,8 +189,8 @@ def _resampled(pairs: Sequence[Paired]) -> list[ResampledTest | None]:
     """Return the corrected resampled t-test of each pair, Holm-corrected; None where folds do not overlap."""
     found = []
     for paired in pairs:
-        repeats = len(np.unique(paired.first.repeat))
-        test = overlap.corrected_t_test(*overlap.by_fold(paired.first, paired.second)) if repeats > 1 else None
+        repeated = paired.repeats > 1
+        test = overlap.corrected_t_test(*overlap.by_fold(paired.first, paired.second)) if repeated else None
         found.append(test)
     corrected = iter(holm([test.p_value for test in found if test is not None]))
     return [

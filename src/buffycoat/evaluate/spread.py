@@ -44,11 +44,12 @@ def spread_of(
         found = held_out(part.drop("take"), cells, classes)[held.model]
         verdicts.append(dict(zip(found.cell.tolist(), found.right.tolist(), strict=True)))
     common = [cell for cell in verdicts[0] if all(cell in other for other in verdicts)]
-    if len(verdicts) < 2 or len(common) < 2:
+    group_of = dict(zip(first.cell.tolist(), first.group.tolist(), strict=True))
+    group = np.array([group_of[cell] for cell in common])
+    if len(verdicts) < 2 or len(np.unique(group)) < 2:
         return None
     right = np.array([[float(one[cell]) for one in verdicts] for cell in common])
-    group = dict(zip(first.cell.tolist(), first.group.tolist(), strict=True))
-    return part_variance(right, np.array([group[cell] for cell in common]), held.model, title)
+    return part_variance(right, group, held.model, title)
 
 
 def part_variance(right: Floats, group: NDArray[np.int64], model: str, title: str) -> Spread:
@@ -59,7 +60,7 @@ def part_variance(right: Floats, group: NDArray[np.int64], model: str, title: st
     right
         Shape ``(cells, seeds)``: 1 where right.
     group
-        Shape ``(cells,)``.
+        Shape ``(cells,)``; two groups at least.
     """
     cells, seeds = right.shape
     accuracies = right.mean(axis=0)

@@ -34,12 +34,17 @@ def _opening(results: Results, command: str) -> str:
     text = f"{results.n} held-out cells, seed {results.seed}. {markdown(results.protocol)}"
     if results.synthetic:
         text = f"**SYNTHETIC:** drawn by the program, no evidence about blood. {text}"
+    if results.leaked:
+        text = f"**LEAKING SPLIT, allowed on purpose:** {markdown(results.leaked)}\n\n{text}"
+    text += "".join(f"\n\nNote: {markdown(remark)}" for remark in results.remarks if remark != results.leaked)
     return f"`{command}`\n\n{text}" if command else text
 
 
 def _models(results: Results) -> str:
+    mark = " (leaking split)" if results.leaked else ""
+
     def row(model: ModelResult) -> list[str]:
-        name = markdown(model.title) + (" (collapsed)" if model.collapsed else "")
+        name = markdown(model.title) + (" (collapsed)" if model.collapsed else "") + mark
         figures = (model.accuracy, model.balanced_accuracy, model.macro_specificity, model.macro_f1)
         return [name, f"{model.right}/{model.n}", *map(with_interval, figures)]
 

@@ -72,7 +72,14 @@ def cautions(results: Results) -> list[str]:
     found = []
     settled = any(pair.settled for pair in results.comparisons)
     repeated = [model for model in ranked(results) if model.n > model.cells > 0 and model.per_fold_accuracy]
-    if settled and not results.spread:
+    if settled and results.spread:
+        widest = max(results.spread, key=lambda one: one.deviation.value or 0.0)
+        found.append(
+            f"“Settled” is said of the networks as they were trained here: neither limits nor p values count the seed "
+            f"of training, which moves an accuracy by up to {share(widest.deviation.value)} (standard deviation, "
+            f"{widest.seeds} seeds). A lead not far beyond that may be the seed's."
+        )
+    elif settled:
         once = "trained with one seed" + (" a repeat" if repeated else "")
         found.append(
             f"How far training again would move an accuracy was not measured (each network was {once}): “settled” is "

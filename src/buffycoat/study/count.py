@@ -76,7 +76,7 @@ def count(folder: StudyFolder, *, error_rate: float | None = None) -> Results:
         seeds=_table(folder, "seeds.parquet"),
         learning=_table(folder, "learning.parquet"),
         error_rate=record.config.error_rate if error_rate is None else error_rate,
-        leaked=leaked(folder),
+        leaked=leaked(folder, allowed=record.config.split.leaks == "allow"),
     )
     by_hand = corrections_remark(cells)
     if by_hand:

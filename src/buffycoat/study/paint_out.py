@@ -174,6 +174,11 @@ def verdict(painted: Estimate, whole: Estimate | None, chance: float, title: str
             f"{start} reaches {found}. It learned nothing there either, so the control shows nothing: train it longer "
             "(--set epochs=20) or bring more images."
         )
+    if whole is None:
+        return "look", (
+            f"{start} reaches {found}. What it reaches with them in place was not measured, so it may have learned "
+            "nothing at all: --set reference=true measures it."
+        )
     if high is None or high > chance + 0.15:
         return "look", f"{start} reaches {found}: no shortcut was shown, but so few images cannot rule one out."
     return "sound", f"{start} falls to chance, {found}: no shortcut besides the cell was found."

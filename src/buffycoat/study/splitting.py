@@ -84,10 +84,21 @@ def _grouped(kept: pl.DataFrame, split: SplitConfig) -> pl.DataFrame:
     return kept.with_columns(group=pl.lit(None, pl.String))
 
 
-def leaked(folder: StudyFolder) -> str | None:
-    """Return the sentence that marks every result of a study whose split leaks, or None."""
+def leaked(folder: StudyFolder, *, allowed: bool) -> str | None:
+    """Return the sentence that marks every result of a study whose split leaks, or None.
+
+    Parameters
+    ----------
+    allowed
+        Whether the study was told to go on with a split that leaks: then an audit that cannot be read marks it, too.
+    """
     try:
         leakage = Audit.read(folder / FILE).leakage
     except DataError:  # a study of an earlier version has none; its groups were never parted
-        return None
+        if not allowed:
+            return None
+        return (
+            f"The split was allowed to leak (--allow-leakage), and {FILE}, which told what it leaks, cannot be read: "
+            "the results may be too good and show nothing about cells that were not seen in training."
+        )
     return None if leakage is None else leakage.sentence
