@@ -64,14 +64,19 @@ def test_an_address_is_believed_from_a_trusted_proxy_alone(
     desk.close()
 
 
-def test_what_a_killed_desk_left_of_uploads_is_removed_at_the_start(
+def test_what_a_killed_desk_left_half_done_is_removed_at_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", None)
     (tmp_path / "tmp").mkdir()
     (tmp_path / "tmp" / "half").write_bytes(b"x")
+    (tmp_path / "tmp" / "buffycoat-abc" / "corrections" / "images").mkdir(parents=True)
+    (tmp_path / "tmp" / "buffycoat-abc" / "corrections" / "images" / "1.jpg").write_bytes(b"x")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "tmp" / "link").symlink_to(tmp_path / "elsewhere")
     _spool_in(tmp_path / "tmp")
     assert list((tmp_path / "tmp").iterdir()) == []
+    assert (tmp_path / "elsewhere").is_dir()
 
 
 def test_signing_out_empties_the_browsers_cache(tmp_path: Path) -> None:

@@ -229,6 +229,38 @@ def test_what_two_readers_name_differently_is_kept_from_training(desk: Desk, pag
     assert (row["label"], row["second_label"], row["excluded_by"]) == ("basophil", "monocyte", "readers disagree")
 
 
+def test_a_cell_that_the_second_reader_alone_drew_stands_in_the_set(desk: Desk, page: Page, tmp_path: Path) -> None:
+    slide = drawn_slide(desk, fields=1, readings_wanted=2)
+    one, two = page.read(slide.id, 1, reader_name="First")["id"], page.read(slide.id, 2, reader_name="Second")["id"]
+    view = page.get(f"/readings/{two}")
+    field, kept = view["fields"][0]["id"], view["cells"][0]
+    page.move(one, "delete", 1, cells=[kept["id"]])
+    page.move(two, "draw", 1, field_id=field, box=[3, 3, 99, 88], label="monocyte")
+    for reading in (one, two):
+        page.sign(reading, page.see_all(reading))
+    give_back.write(desk, HERE, tmp_path / "set")
+    table = pl.read_parquet(tmp_path / "set" / "cells.parquet")
+    (drawn,) = table.filter(origin="person").rows(named=True)
+    assert (drawn["x0"], drawn["y1"], drawn["label"], drawn["second_label"]) == (3, 88, "monocyte", "monocyte")
+    assert (drawn["person_label"], drawn["excluded_by"]) == (None, "readers disagree")
+    (deleted,) = table.filter(cell_id=kept["id"]).rows(named=True)
+    assert (deleted["excluded_by"], deleted["second_label"]) == ("deleted box", kept["label"])
+
+
+def test_slides_that_share_a_photograph_are_one_group(desk: Desk, page: Page, tmp_path: Path) -> None:
+    """Else a study could train on a cell and test on it."""
+    made = [drawn_slide(desk, fields=n, name=f"Slide {n}", seed=seed) for n, seed in ((1, 50), (2, 50), (1, 900))]
+    for slide in made:
+        reading = page.read(slide.id)["id"]
+        page.sign(reading, page.see_all(reading))
+    give_back.write(desk, HERE, tmp_path / "set")
+    table = pl.read_parquet(tmp_path / "set" / "cells.parquet")
+    group = {slide.id: set(table.filter(source=f"review:{slide.id}")["group"]) for slide in made}
+    assert group[made[0].id] == group[made[1].id] != group[made[2].id]
+    assert all(len(names) == 1 for names in group.values())
+    assert table.select("image", "group").unique().height == table["image"].n_unique() == 3
+
+
 @pytest.mark.slow
 def test_a_study_trains_on_what_was_given_back(desk: Desk, page: Page, tmp_path: Path) -> None:
     from typer.testing import CliRunner

@@ -82,9 +82,34 @@ def test_a_form_of_another_site_cannot_upload(desk: Desk, page: Page) -> None:
     assert page.get(f"/slides/{slide}")["fields"] == 0
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.evil.example:8350"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "", "localhost.evil.example:8350", "[x", "[::1"]
+)
 def test_a_name_that_is_not_ours_is_not_answered(page: Page, host: str) -> None:
     assert page.http.get("/api/v1/slides", headers={"host": host}).status_code == 400
+
+
+def test_an_origin_that_is_no_address_is_another_site(page: Page) -> None:
+    answer = page.http.post("/api/v1/slides", json={"name": "S"}, headers={"origin": "http://[x"})
+    assert answer.status_code == 403
+
+
+def test_a_zero_character_is_refused_wherever_it_stands(any_desk: Desk) -> None:
+    """PostgreSQL keeps none, and SQLite should not be another desk."""
+    page = Page(any_desk)
+    page.post("/session", {"login": "\0", "password": "x"}, 422)
+    page.post("/slides", {"name": "S", "note": "a\0b"}, 422)
+    slide = drawn_slide(any_desk, fields=1)
+    reading = page.read(slide.id)
+    asked = {"action": "move", "sequence": 1, "request_id": "request-zero", "cells": ["\0"], "label": "basophil"}
+    page.post(f"/readings/{reading['id']}/moves", asked, 422)
+    field = page.get(f"/readings/{reading['id']}")["fields"][0]["id"] + "\0"
+    page.post(
+        f"/readings/{reading['id']}/moves",
+        {**asked, "action": "draw", "cells": [], "field_id": field, "box": [1, 1, 90, 90]},
+        422,
+    )
+    assert page.http.get("/api/v1/slides", params={"text": "a\0"}).status_code == 400
 
 
 @pytest.mark.parametrize("host", ["localhost:8350", "127.0.0.1", "[::1]:8350"])

@@ -92,7 +92,7 @@ def test_seals_that_were_not_noted_are_noted_at_the_start_and_others_left_alone(
     with TestClient(create_app(desk)):
         pass
     assert noted_seals(desk.settings.folder) == [(noted[0][0], "0" * 64), last]
-    assert any("not the signature that was noted" in fault for fault in verify(desk).faults)
+    assert any("not the signature or amendment that was noted" in fault for fault in verify(desk).faults)
 
 
 def test_a_line_that_was_cut_short_does_not_spoil_the_next(tmp_path: Path) -> None:

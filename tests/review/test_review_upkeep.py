@@ -22,6 +22,7 @@ from buffycoat.review.database import Database
 from buffycoat.review.desk import Desk
 from buffycoat.review.schema import Base
 from buffycoat.review.serve import bound, refuse_unsafe
+from buffycoat.review.settings import ReviewSettings
 from buffycoat.review.sign_in import HERE
 from buffycoat.review.verify import verify
 from tests.review.clients import PASSWORD, Page
@@ -166,6 +167,38 @@ def test_upkeep_from_the_command_line(tmp_path: Path) -> None:
     assert (tmp_path / "set" / "labels.csv").is_file()
     shutil.rmtree(tmp_path / "desk" / "images")
     call("verify", "--quiet", code=1)
+
+
+@pytest.mark.parametrize("words", ["verify", "rebuild", "backup to.zip", "give-back set", "account list"])
+def test_upkeep_of_a_desk_that_is_not_there_is_refused_and_makes_none(tmp_path: Path, words: str) -> None:
+    nowhere = tmp_path / "nowhere"
+    done = CliRunner().invoke(app, ["review", *words.split(), "--folder", str(nowhere)])
+    assert isinstance(done.exception, DataError)
+    assert "no review desk" in done.exception.what
+    assert not nowhere.exists()
+
+
+@pytest.mark.slow
+def test_an_empty_database_is_no_desk(postgres_url: str, tmp_path: Path) -> None:
+    settings = ReviewSettings(folder=tmp_path / "desk", database=postgres_url)
+    with pytest.raises(DataError, match="no review desk in the database"):
+        Desk.existing(settings)
+    Desk(settings).close()
+    Desk.existing(settings).close()
+
+
+@pytest.mark.slow
+def test_a_new_password_says_that_it_opens_an_ended_account(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk")
+    accounts.create(desk, None, "grace", "Grace", "administrator", PASSWORD)
+    made = accounts.create(desk, None, "ada", "Ada", "reviewer", PASSWORD)
+    accounts.change(desk, None, made.id, active=False)
+    desk.close()
+    (tmp_path / "password").write_text(PASSWORD + "\n")
+    words = ["review", "account", "password", "ada", "--password-file", str(tmp_path / "password")]
+    first, again = (CliRunner().invoke(app, [*words, "--folder", str(tmp_path / "desk")]).output for _ in range(2))
+    assert "it is open again" in first
+    assert "open again" not in again
 
 
 def test_serving_in_the_open_without_accounts_is_refused_in_words(tmp_path: Path) -> None:

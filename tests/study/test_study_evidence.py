@@ -60,7 +60,9 @@ def test_a_smaller_share_keeps_whole_groups_of_every_class_and_lies_within_a_lar
     wanted = {"train_seeds": 1, "learning_curve": (0.3, 0.6)}
     record = record.model_copy(update={"config": record.config.model_copy(update=wanted)})
     jobs = list(fold_jobs(folder, record))
-    small, large = (set(one.job.rows["train"].cell_ids) for one in further_jobs(folder, record, jobs))
+    further = list(further_jobs(folder, record, jobs))
+    assert [one.words for one in further] == [", 30% of the training cells", ", 60% of the training cells"]
+    small, large = (set(one.job.rows["train"].cell_ids) for one in further)
     everything = set(jobs[0].rows["train"].cell_ids)
     assert small < large < everything
     cells = read_table(folder / "cells.parquet", CELLS)

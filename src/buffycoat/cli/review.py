@@ -129,7 +129,7 @@ def verify(
 
     from buffycoat.review.verify import verify as check
 
-    desk = _desk(folder, database)
+    desk = _desk(folder, database, existing=True)
     with counting("Checking the log", quiet=quiet or as_json) as move:
         found = check(desk, images=images, seals=[_seal(one) for one in seal or ()], on_progress=move)
     for signed in () if as_json else found.signed:
@@ -138,8 +138,8 @@ def verify(
         results().print_json(data={**asdict(found), "sound": found.sound})
     elif found.sound:
         results().print(
-            f"Sound: {found.events} lines of the log, {found.rows} derived rows, {found.seals} signatures noted "
-            f"outside, {found.images} photographs.\nHead of the log: {found.head}",
+            f"Sound: {found.events} lines of the log, {found.rows} derived rows, {found.seals} signatures "
+            f"and amendments noted outside, {found.images} photographs.\nHead of the log: {found.head}",
             soft_wrap=True,
         )
     else:
@@ -156,7 +156,7 @@ def rebuild(folder: Folder = None, database: DatabaseUrl = None) -> None:
     """Derive the present state anew from the log."""
     from buffycoat.review.verify import rebuild as derive
 
-    desk = _desk(folder, database)
+    desk = _desk(folder, database, existing=True)
     results().print(f"Derived anew from {derive(desk)} lines of the log.")
     desk.close()
 
@@ -170,7 +170,7 @@ def backup(
     """Write everything into one file, while the desk goes on working."""
     from buffycoat.review.backup import back_up
 
-    desk = _desk(folder, database)
+    desk = _desk(folder, database, existing=True)
     held = back_up(desk, out)
     results().print(f"{out}: " + ", ".join(f"{n} {name}" for name, n in held.items()), markup=False)
     desk.close()
@@ -207,7 +207,7 @@ def give_back(
     from buffycoat.review.give_back import write
     from buffycoat.review.sign_in import HERE
 
-    desk = _desk(folder, database)
+    desk = _desk(folder, database, existing=True)
     with counting("Framing cells", quiet=quiet) as move:
         counts = write(desk, HERE, out, on_progress=move)
     desk.close()
@@ -248,7 +248,7 @@ def list_accounts(folder: Folder = None, database: DatabaseUrl = None) -> None:
     from buffycoat.review import accounts
     from buffycoat.review.sign_in import HERE
 
-    desk = _desk(folder, database)
+    desk = _desk(folder, database, existing=True)
     for one in accounts.listed(desk, HERE):
         state = "" if one.active else "  (ended)"
         results().print(f"{one.login:<24}{one.role:<16}{one.name}{state}", markup=False)
@@ -262,21 +262,23 @@ def reset_password(
     folder: Folder = None,
     database: DatabaseUrl = None,
 ) -> None:
-    """Give a person a new password and sign them out everywhere."""
+    """Give a person a new password and sign them out everywhere; an account that was ended begins again."""
     from buffycoat.errors import UsageError
     from buffycoat.review import accounts
     from buffycoat.review.sign_in import HERE
 
-    desk = _desk(folder, database)
+    desk = _desk(folder, database, existing=True)
     found = next((one for one in accounts.listed(desk, HERE) if one.login == accounts.fold(login)), None)
     if found is None:
         raise UsageError(f"There is no account {login!r}.", hint="buffycoat review account list")
     accounts.change(desk, None, found.id, password=_password(password_file), active=True)
     desk.close()
-    results().print(f"{found.login} has a new password.", markup=False)
+    again = "" if found.active else " The account had been ended; it is open again."
+    results().print(f"{found.login} has a new password.{again}", markup=False, soft_wrap=True)
 
 
-def _desk(folder: Path | None, database: str | None, **settings: Any) -> Desk:
+def _desk(folder: Path | None, database: str | None, *, existing: bool = False, **settings: Any) -> Desk:
+    """Return the desk; `existing`: one that nobody has used is a fault, and none is made."""
     from pydantic import ValidationError
 
     from buffycoat.errors import UsageError
@@ -288,7 +290,7 @@ def _desk(folder: Path | None, database: str | None, **settings: Any) -> Desk:
         chosen = ReviewSettings(folder=folder or default_folder(), database=_with_password(database), **settings)
     except ValidationError as error:
         raise UsageError(f"The desk cannot be set up so: {explain(error)}.") from error
-    return Desk(chosen)
+    return Desk.existing(chosen) if existing else Desk(chosen)
 
 
 def _with_password(database: str | None) -> str | None:

@@ -48,8 +48,8 @@ def of_slide(desk: Desk, _who: Person, slide_id: str) -> AgreementView:
         agreed=agreed,
         percent_agreement=_share(agreed, len(pairs)),
         kappa=kappa(matrix),
-        only_first=only_first,
-        only_second=only_second,
+        only_first=len(only_first),
+        only_second=len(only_second),
         readers=tuple(reading.reader for reading in known[:2]),
         amended_after_unblinding=amended,
         cells=tuple(Disagreement(cell_id=cell, first=one, second=other) for cell, one, other in pairs if one != other),
@@ -66,8 +66,10 @@ def _amended_after_unblinding(session: Session, readings: list[str]) -> bool:
     return session.scalar(later.limit(1)) is not None
 
 
-def paired(first: tuple[CellView, ...], second: tuple[CellView, ...]) -> tuple[list[tuple[str, str, str]], int, int]:
-    """Return the cells both readers kept, as (id, first's label, second's), and how many only one of them kept.
+def paired(
+    first: tuple[CellView, ...], second: tuple[CellView, ...]
+) -> tuple[list[tuple[str, str, str]], list[CellView], list[CellView]]:
+    """Return the cells both readers kept, as (id, first's label, second's), and those that only one of them kept.
 
     A cell that both drew is one cell where the boxes overlap by half of their union.
     """
@@ -75,7 +77,7 @@ def paired(first: tuple[CellView, ...], second: tuple[CellView, ...]) -> tuple[l
     other = {cell.id: cell for cell in second if not cell.deleted}
     pairs = [(key, cell.label, other[key].label) for key, cell in one.items() if key in other]
     free = [cell for key, cell in other.items() if key not in one]
-    alone = 0
+    alone = []
     for key, cell in one.items():
         if key in other:
             continue
@@ -84,8 +86,8 @@ def paired(first: tuple[CellView, ...], second: tuple[CellView, ...]) -> tuple[l
             free.remove(best)
             pairs.append((key, cell.label, best.label))
         else:
-            alone += 1
-    return pairs, alone, len(free)
+            alone.append(cell)
+    return pairs, alone, free
 
 
 def overlap(one: CellView, other: CellView) -> float:

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from buffycoat import __version__
@@ -139,6 +139,11 @@ def _add_faults(app: FastAPI, pages: Any) -> None:
         _logger.error("database trouble", extra={"fault": type(error.orig).__name__})
         body = {"title": "Busy", "detail": "The database does not answer; try again in a moment."}
         return answer(request, 503, body, {"Retry-After": "5"})
+
+    @app.exception_handler(DataError)
+    def _unkept(request: Request, _error: DataError) -> Response:
+        body = {"title": "Malformed request", "detail": "Something in it cannot be kept by the database."}
+        return answer(request, 422, body, {})
 
     @app.exception_handler(Exception)
     def _defect(request: Request, _error: Exception) -> Response:

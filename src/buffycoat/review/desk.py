@@ -7,6 +7,7 @@ import secrets
 from functools import cached_property
 from pathlib import Path
 
+from buffycoat.errors import DataError
 from buffycoat.files import output_error
 from buffycoat.records.differential import ReferenceRanges
 from buffycoat.review.classifier import Classifier, LazyClassifier
@@ -16,7 +17,7 @@ from buffycoat.review.images import ImageStore
 from buffycoat.review.labels import known_labels
 from buffycoat.review.limits import Buckets
 from buffycoat.review.log import Actor
-from buffycoat.review.migrate import upgrade
+from buffycoat.review.migrate import current, upgrade
 from buffycoat.review.settings import ReviewSettings
 
 LOCAL = Actor("local", "local")
@@ -52,6 +53,32 @@ class Desk:
         self.images = ImageStore(settings.folder, settings.most_pixels)
         self.classifiers = LazyClassifier(settings)
         self.buckets = Buckets()
+
+    @classmethod
+    def existing(cls, settings: ReviewSettings) -> Desk:
+        """Return a desk that has been used before; nothing is made.
+
+        Raises
+        ------
+        DataError
+            There is none, or it is of a newer version.
+        OutputError
+            The database cannot be opened.
+        """
+        here = settings.folder if settings.database is None else "the database"
+        missing = DataError(
+            f"There is no review desk in {here}.",
+            hint="Name it with --folder or --database, or the variables BUFFYCOAT_REVIEW_FOLDER and _DATABASE.",
+        )
+        if settings.database is None and not settings.own_database.is_file():
+            raise missing
+        database = Database(settings.database_url)
+        try:
+            if current(database) is None:
+                raise missing
+        finally:
+            database.close()
+        return cls(settings)
 
     @property
     def classifier(self) -> Classifier:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
 from buffycoat.records.differential import Line
 from buffycoat.records.documents import Estimate
@@ -38,9 +38,25 @@ class Answer(BaseModel):
 
 
 class Request(BaseModel):
-    """A document that is asked with; what is unknown in it is refused."""
+    """A document that is asked with; what is unknown in it is refused, and so is a zero character anywhere."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_zero_character(cls, given: Any) -> Any:
+        if holds_zero(given):
+            raise ValueError("a zero character makes no sense here")  # and PostgreSQL keeps none
+        return given
+
+
+def holds_zero(given: Any) -> bool:
+    """Return whether a zero character stands in any of the strings of a document."""
+    if isinstance(given, str):
+        return "\0" in given
+    if isinstance(given, dict):
+        return any(holds_zero(key) or holds_zero(value) for key, value in given.items())
+    return isinstance(given, (list, tuple)) and any(holds_zero(one) for one in given)
 
 
 class Person(Answer):

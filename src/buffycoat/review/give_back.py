@@ -129,43 +129,68 @@ def _collect(
                 images.add(row["digest"])
                 rows.append(row)
         head = log.head(session)
+    _join_groups(rows)
     return rows, images, head
 
 
 def _rows(slide: Slide, readings: list[tuple[CellView, ...]], fields: dict[str, Field]) -> list[dict[str, Any]]:
     second: dict[str, str] = {}
+    drawn: list[CellView] = []  # by the second reader alone
     if len(readings) > 1:
-        pairs, _, _ = agreement.paired(readings[0], readings[1])
-        second = {cell: other for cell, _, other in pairs}
+        pairs, _, only_second = agreement.paired(readings[0], readings[1])
+        second = {cell: other for cell, _, other in pairs} | {cell.id: cell.label for cell in only_second}
+        drawn = [cell for cell in only_second if cell.origin == "person"]
     rows = []
     for cell in readings[0]:
         if cell.deleted and cell.origin == "person":
             continue  # drawn and taken back: it never was
-        field = fields[cell.field_id]
-        x0, y0, x1, y1 = cell.box
         other = second.get(cell.id)
-        rows.append(
-            {
-                "cell_id": cell.id,
-                "digest": field.image,
-                **{"x0": x0, "y0": y0, "x1": x1, "y1": y1},
-                "label": cell.label,
-                "label_raw": cell.label,
-                "label_count": 1,
-                "group": slide.id,
-                "source": f"review:{slide.id}",
-                "excluded_by": _excluded(cell, other, blinded=len(readings) > 1),
-                "fold": None,
-                "person_label": cell.label,
-                "program_label": cell.program_label if cell.origin == "program" else None,
-                "program_best": cell.best,
-                "program_probability": cell.probability,
-                "second_label": other,
-                "origin": cell.origin,
-                "bundle": field.bundle,
-            }
-        )
+        excluded = _excluded(cell, other, blinded=len(readings) > 1)
+        rows.append(_row(slide, fields[cell.field_id], cell, cell.label, other, excluded))
+    rows += [_row(slide, fields[cell.field_id], cell, None, cell.label, "readers disagree") for cell in drawn]
     return rows
+
+
+def _row(
+    slide: Slide, field: Field, cell: CellView, person: str | None, other: str | None, excluded: str | None
+) -> dict[str, Any]:
+    """Return a cell's row: the first reader's label, else the second's, is the one it bears."""
+    label = person or other
+    return {
+        "cell_id": cell.id,
+        "digest": field.image,
+        **dict(zip(("x0", "y0", "x1", "y1"), cell.box, strict=True)),
+        "label": label,
+        "label_raw": label,
+        "label_count": 1,
+        "group": slide.id,
+        "source": f"review:{slide.id}",
+        "excluded_by": excluded,
+        "fold": None,
+        "person_label": person,
+        "program_label": cell.program_label if cell.origin == "program" else None,
+        "program_best": cell.best,
+        "program_probability": cell.probability,
+        "second_label": other,
+        "origin": cell.origin,
+        "bundle": field.bundle,
+    }
+
+
+def _join_groups(rows: list[dict[str, Any]]) -> None:
+    """Let slides that share a photograph be one group: the photograph must not stand on both sides of a split."""
+    joined: dict[str, str] = {}
+
+    def root(group: str) -> str:
+        while joined.get(group, group) != group:
+            group = joined[group]
+        return group
+
+    first: dict[str, str] = {}  # the slide on which a photograph was met first
+    for row in rows:
+        joined[root(row["group"])] = root(first.setdefault(row["digest"], row["group"]))
+    for row in rows:
+        row["group"] = root(row["group"])
 
 
 def _excluded(cell: CellView, other: str | None, *, blinded: bool) -> str | None:

@@ -112,7 +112,7 @@ class Guard:
         if headers.get("authorization"):
             return None
         origin, site = headers.get("origin"), headers.get("sec-fetch-site")
-        if origin is not None and urlsplit(origin).netloc.casefold() != headers.get("host", "").casefold():
+        if origin is not None and _netloc(origin) != headers.get("host", "").casefold():
             return "The request comes from another site."
         if site is not None and site not in {"same-origin", "none"}:
             return "The request comes from another site."
@@ -125,7 +125,7 @@ class Guard:
         return None
 
     def _known_host(self, host: str) -> bool:
-        name = (urlsplit(f"//{host}").hostname or "").casefold()
+        name = _hostname(host)
         settings = self.desk.settings
         if name in LOOPBACK or name in {one.casefold() for one in settings.allowed_hosts}:
             return True
@@ -155,6 +155,22 @@ class Guard:
         if not route.startswith(("/health", "/ready", "/metrics")):
             facts = {"method": method, "route": route, "status": status, "ms": round(1000 * seconds, 1)}
             _logger.info("request", extra={**facts, "request": request_id})
+
+
+def _netloc(origin: str) -> str | None:
+    """Return host and port of an origin; None of what is no address."""
+    try:
+        return urlsplit(origin).netloc.casefold()
+    except ValueError:
+        return None
+
+
+def _hostname(host: str) -> str | None:
+    """Return the name in a Host header, without its port; None of what is no address."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").casefold()
+    except ValueError:
+        return None
 
 
 def _is_browser(scope: Scope) -> bool:

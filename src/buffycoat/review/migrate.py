@@ -56,21 +56,35 @@ def upgrade(database: Database) -> None:
             settings.attributes["connection"] = connection
             command.upgrade(settings, "head")
     except DBAPIError as error:
-        raise OutputError(
-            f"The database cannot be opened: {str(error.orig).splitlines()[0][:300]}",
-            hint="Check the address, that the server runs, and that this user may write there.",
-        ) from error
+        raise cannot_open(error) from error
 
 
 def current(database: Database, connection: object = None) -> str | None:
-    """Return the shape the database has now, or None of an empty one."""
+    """Return the shape the database has now, or None of an empty one.
+
+    Raises
+    ------
+    OutputError
+        It cannot be opened.
+    """
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy import Connection
 
     if isinstance(connection, Connection):
         return MigrationContext.configure(connection).get_current_revision()
-    with database.engine.connect() as own:
-        return MigrationContext.configure(own).get_current_revision()
+    try:
+        with database.engine.connect() as own:
+            return MigrationContext.configure(own).get_current_revision()
+    except DBAPIError as error:
+        raise cannot_open(error) from error
+
+
+def cannot_open(error: DBAPIError) -> OutputError:
+    """Return what to say of a database that does not open."""
+    return OutputError(
+        f"The database cannot be opened: {str(error.orig).splitlines()[0][:300]}",
+        hint="Check the address, that the server runs, and that this user may write there.",
+    )
 
 
 def newest() -> str | None:

@@ -1,4 +1,4 @@
-"""Seals outside the database: number and hash of the log's line at every signature.
+"""Seals outside the database: number and hash of the log's line at every signature and amendment.
 
 A hash chain alone cannot tell that its end was cut off. These lines can, and so can the seal that stands in full on
 the page of every signed report, where a copy of it is kept elsewhere.
@@ -29,7 +29,7 @@ def note_seal(folder: Path, number: int, digest: str) -> None:
 
 
 def note_missing(folder: Path, signatures: Iterable[tuple[int, str]]) -> int:
-    """Note the seals of signatures that have none: the program was stopped between the log and the file.
+    """Note the seals of signatures and amendments that have none: the program was stopped between the log and the file.
 
     What is noted already is left as it is, whatever the database says now. Returns how many were missing.
     """

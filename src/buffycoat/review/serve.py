@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import shutil
 import socket
 import tempfile
 from collections.abc import Callable
@@ -66,8 +67,10 @@ def _spool_in(folder: Path) -> None:
     """
     try:
         folder.mkdir(exist_ok=True, mode=0o700)
-        for left in folder.iterdir():  # by a desk that was killed while photographs came in
-            if left.is_file():
+        for left in folder.iterdir():  # by a desk that was killed while photographs came in or corrections went out
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)  # corrections that were being packed
+            else:
                 left.unlink(missing_ok=True)
     except OSError as error:
         raise output_error(folder, error) from error

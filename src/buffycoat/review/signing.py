@@ -11,10 +11,10 @@ from buffycoat.review import accounts, log, readings, slides, views
 from buffycoat.review.desk import Desk
 from buffycoat.review.documents import Person, ReadingView, SignRequest
 from buffycoat.review.faults import Conflict, Forbidden, Refused
-from buffycoat.review.schema import Event, Signature
+from buffycoat.review.schema import Event
 from buffycoat.review.seals import note_missing, note_seal
 
-_SIGNED = select(Signature.event_id, Signature.event_hash)
+_SEALED = select(Event.id, Event.hash).where(Event.kind.in_(("reading.signed", "reading.amended")))
 
 
 def sign(desk: Desk, who: Person, reading_id: str, asked: SignRequest) -> ReadingView:
@@ -72,14 +72,17 @@ def sign(desk: Desk, who: Person, reading_id: str, asked: SignRequest) -> Readin
 
 
 def note_missing_seals(desk: Desk) -> int:
-    """Note the seals of all signatures that have none; returns how many were missing."""
+    """Note the seals of all signatures and amendments that have none; returns how many were missing."""
     with desk.database.read() as session:
-        signed = [(row[0], row[1]) for row in session.execute(_SIGNED)]
-    return note_missing(desk.settings.folder, signed)
+        sealed = [(row[0], row[1]) for row in session.execute(_SEALED)]
+    return note_missing(desk.settings.folder, sealed)
 
 
 def amend(desk: Desk, who: Person, reading_id: str, reason: str, request_id: str | None = None) -> ReadingView:
-    """Open a signed reading again, for a reason that the log and the report keep."""
+    """Open a signed reading again, for a reason that the log and the report keep.
+
+    The line is noted outside the database like a signature: else a log cut off before it would show the reading signed.
+    """
     slides.need_reviewer(who)
     with desk.database.write() as session:
         opened = readings.load(session, who, reading_id)
@@ -88,12 +91,13 @@ def amend(desk: Desk, who: Person, reading_id: str, reason: str, request_id: str
             if earlier is not None:
                 if earlier.reading_id != reading_id or earlier.kind != "reading.amended":
                     raise Refused("This request_id was used for something else.")
+                note_missing(desk.settings.folder, [(earlier.id, earlier.hash)])
                 return readings.reading_view(session, opened, who)
         if not views.is_mine(opened.reading, who) and not who.may_administer:
             raise Forbidden(f"Only {opened.reading.reader} or an administrator can amend this reading.")
         if opened.reading.state != "signed":
             raise Conflict("Only a signed reading can be amended.", title="Not signed")
-        log.append(
+        event = log.append(
             session,
             "reading.amended",
             slides.actor(who),
@@ -103,7 +107,10 @@ def amend(desk: Desk, who: Person, reading_id: str, reason: str, request_id: str
             sequence=opened.reading.sequence + 1,
             request_id=request_id,
         )
-        return readings.reading_view(session, readings.load(session, who, reading_id), who)
+        seal = (event.id, event.hash)
+        answer = readings.reading_view(session, readings.load(session, who, reading_id), who)
+    note_seal(desk.settings.folder, *seal)
+    return answer
 
 
 def _content(cells: tuple[Any, ...]) -> dict[str, Any]:

@@ -146,9 +146,9 @@ def _check_seals(desk: Desk, hashes: dict[int, str], verdict: Verdict) -> None:
     for number, digest in noted_seals(desk.settings.folder):
         verdict.seals += 1
         if number not in hashes:
-            verdict.blame(f"Line {number}, a signature noted outside the database, is gone.")
+            verdict.blame(f"Line {number}, a signature or amendment noted outside the database, is gone.")
         elif hashes[number] != digest:
-            verdict.blame(f"Line {number} is not the signature that was noted outside the database.")
+            verdict.blame(f"Line {number} is not the signature or amendment that was noted outside the database.")
 
 
 def _check_given(session: Session, rebuilt: Session, seal: str, verdict: Verdict, *, whole: bool) -> None:

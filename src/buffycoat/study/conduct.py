@@ -18,7 +18,7 @@ from buffycoat.study import baseline
 from buffycoat.study.config import StudyConfig
 from buffycoat.study.count import count, gather
 from buffycoat.study.folder import StudyFolder
-from buffycoat.study.further import further_jobs, gather_further
+from buffycoat.study.further import Further, further_jobs, gather_further
 from buffycoat.study.jobs import fold_jobs
 from buffycoat.study.prepare import prepare
 from buffycoat.study.record import StudyRecord
@@ -162,10 +162,11 @@ def _refuse_another(folder: StudyFolder, config: StudyConfig, data: DataSet, *, 
 
 def _train(folder: StudyFolder, processes: Processes, together: Crew, watch: Watcher, *, tensorboard: bool) -> None:
     record = StudyRecord.read(folder / "study.json")
-    jobs = list(fold_jobs(folder, record, tensorboard=tensorboard))
-    jobs += [further.job for further in further_jobs(folder, record, jobs)]
+    plain = list(fold_jobs(folder, record, tensorboard=tensorboard))
+    trainings = [*map(Further, plain), *further_jobs(folder, record, plain)]
     # A fold of every network, then the next: what a network costs an epoch is known early.
-    jobs.sort(key=lambda job: (job.repeat, job.fold))
+    trainings.sort(key=lambda one: (one.job.repeat, one.job.fold))
+    jobs = [one.job for one in trainings]
     if not all(len(job.rows["validation"]) for job in jobs):
         watch.say(
             "Too few rows to set any aside: some folds train to the last epoch, without early stopping.", warning=True
@@ -180,13 +181,14 @@ def _train(folder: StudyFolder, processes: Processes, together: Crew, watch: Wat
     def behind(model: str) -> int:
         return sum(epochs for epochs, job in zip(done, jobs, strict=True) if job.network.name == model)
 
-    def label(job: FoldJob) -> str:
-        return f"fold {job.fold + 1}" + (f", repeat {job.repeat + 1}" if record.config.split.repeats > 1 else "")
+    def label(one: Further) -> str:
+        repeat = f", repeat {one.job.repeat + 1}" if record.config.split.repeats > 1 else ""
+        return f"fold {one.job.fold + 1}{repeat}{one.words}"
 
     def on_epoch(place: int, epoch: int, figures: dict[str, Any]) -> None:
         job = jobs[place]
         done[place] = epoch
-        watch.epoch(job.network.name, job.network.title, label(job), behind(job.network.name), figures)
+        watch.epoch(job.network.name, job.network.title, label(trainings[place]), behind(job.network.name), figures)
 
     def on_done(place: int) -> None:
         job = jobs[place]

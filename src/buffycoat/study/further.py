@@ -25,11 +25,18 @@ LEARNING = "learning.parquet"
 
 @dataclass(frozen=True)
 class Further:
-    """A job, and what sets it apart: another seed (`take`) or a share of the training rows."""
+    """A job, and what sets it apart from the comparison's: another seed (`take`) or a share of the training rows."""
 
     job: FoldJob
     take: int = 0
     share: float = 1.0
+
+    @property
+    def words(self) -> str:
+        """What sets it apart, to stand behind the fold's number; nothing for a training of the comparison itself."""
+        if self.take:
+            return f", seed {self.take + 1}"
+        return f", {self.share:.0%} of the training cells" if self.share < 1 else ""
 
 
 def further_jobs(folder: StudyFolder, record: StudyRecord, jobs: Iterable[FoldJob]) -> Iterator[Further]:

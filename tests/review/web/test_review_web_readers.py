@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
+from sqlalchemy import delete
 
-from buffycoat.review import accounts
+from buffycoat.review import accounts, readings
 from buffycoat.review.desk import Desk
 from buffycoat.review.documents import Role
-from buffycoat.review.sign_in import by_token
+from buffycoat.review.schema import WebSession
+from buffycoat.review.sign_in import HERE, by_token
 from tests.review.desks import drawn_slide, make_desk
 from tests.review.web.desktop import Desktop, served
 
@@ -114,6 +116,48 @@ def _counts_of(window: Desktop, slide: str) -> dict[str, int]:
 def _row(window: Desktop) -> str:
     window.open("/")
     return window.page.locator(".slidetable tbody tr").first.text_content() or ""
+
+
+def test_moves_wait_for_their_reader_when_the_session_ends(browser: Browser, tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", accounts=True)
+    people(desk)
+    slide = drawn_slide(desk, fields=1)
+    with served(desk) as address:
+        window = signed_in(browser, address, "first", f"/slides/{slide.id}")
+        window.expected = ("401", "403")
+        window.page.wait_for_selector("html[data-ready]", state="attached")
+        window.press("Space")
+        window.saved()
+        with desk.database.touch() as session:
+            session.execute(delete(WebSession))
+        moved = window.on_desk()[0]["id"]
+        window.page.evaluate("([id]) => desk.actions.move([id], 'artefact')", [moved])
+        window.press("Space")
+        window.page.wait_for_selector("#saved[data-state=away]")
+        assert "waiting for you to sign in" in (window.page.locator("#saved").text_content() or "")
+
+        with window.page.context.expect_page() as opened:
+            window.page.get_by_role("button", name="Sign in…").click()
+        other = opened.value
+        for login, stays in (("second", True), ("first", False)):  # somebody else's session is not this reader's
+            other.goto(f"{address}/login")
+            other.get_by_label("Login").fill(login)
+            other.get_by_label("Password").fill(PASSWORD)
+            other.keyboard.press("Enter")
+            other.wait_for_function("() => location.pathname === '/'")
+            if stays:
+                window.page.wait_for_timeout(4000)
+                assert window.page.locator("#saved").get_attribute("data-state") == "away"
+                other.get_by_role("button", name="Sign out").click()
+                other.wait_for_function("() => location.pathname === '/login'")
+        window.page.wait_for_selector("#saved[data-state=saved]")
+        window.close()
+    reading = readings.look(desk, HERE, slide.id).reading
+    assert reading is not None
+    kept = readings.view(desk, HERE, reading.id)
+    desk.close()
+    assert [(cell.id, cell.label) for cell in kept.cells if cell.label != cell.program_label] == [(moved, "artefact")]
+    assert sum(cell.seen for cell in kept.cells) >= 2
 
 
 def test_a_wrong_password_is_said_and_accounts_are_made_on_the_page(browser: Browser, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Route
+from playwright.sync_api import Browser, Dialog, Route
 from sqlalchemy import delete
 
 from buffycoat.review import accounts, slides
@@ -156,3 +156,39 @@ def test_what_waits_can_be_discarded(browser: Browser, guarded: Desk, photograph
         window.page.wait_for_function("() => !document.querySelector('.upload')")
         assert window.page.evaluate(_STORED) == 0
         window.close()
+
+
+def test_leaving_is_asked_about_where_the_browser_keeps_nothing(
+    browser: Browser, tmp_path: Path, photographs: list[Path]
+) -> None:
+    """A private window, a full disk: what was not sent yet would be gone with the page."""
+    desk = make_desk(tmp_path / "desk")
+    asked: list[str] = []
+
+    def busy(route: Route) -> None:
+        route.fulfill(status=503, headers={"Retry-After": "1"}, json={"title": "Busy", "detail": "Busy."})
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    with served(desk) as address:
+        window = Desktop(browser, address)
+        window.expected = ("503",)
+        window.page.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
+        window.page.route("**/fields", busy)
+        window.page.on("dialog", stay)
+        window.open("/")
+        _upload(window, photographs)
+        window.page.wait_for_function("() => document.querySelector('.upload .said')?.textContent.includes('busy')")
+        window.page.close(run_before_unload=True)
+        window.page.wait_for_timeout(300)
+        assert asked == ["beforeunload"]
+        window.page.unroute("**/fields")
+        window.page.wait_for_selector(".upload.finished")
+        (slide,) = slides.find(desk, HERE).slides
+        assert slide.fields == 3
+        window.page.close(run_before_unload=True)
+        assert asked == ["beforeunload"]
+        window.page.context.close()
+    desk.close()

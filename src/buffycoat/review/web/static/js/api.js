@@ -38,6 +38,17 @@ export async function ask(method, path, body, { signal, stay = false } = {}) {
   return response.status === 204 ? null : response.json();
 }
 
+/** The session is over, or another window signed in: nothing is wrong with what was asked. */
+export const isAway = (fault) => fault.status === 401 || (fault.status === 403 && fault.title === "Not from this page");
+
+/** Whether whoever opened this page is signed in (again), in any window; takes over the token of the day. */
+export async function isBack() {
+  const me = await ask("GET", "/api/v1/me", undefined, { stay: true }).catch(() => null);
+  if (!me || (me.person?.id ?? "") !== (document.querySelector('meta[name="account"]')?.content ?? "")) return false;
+  document.querySelector('meta[name="csrf-token"]').content = me.csrf;
+  return true;
+}
+
 /** A name for one action of a person: repeated when the same action is sent again. */
 export const requestId = () =>
   globalThis.crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");

@@ -47,7 +47,7 @@ class Desk {
 
   /** A reading begins with its first correction; looking alone begins none. */
   async openReading() {
-    const reading = await ask("POST", `/api/v1/slides/${this.view.slide.id}/readings`, { number: null, reader_name: null });
+    const reading = await ask("POST", `/api/v1/slides/${this.view.slide.id}/readings`, { number: null, reader_name: null }, { stay: true });
     this.view = { ...this.view, reading };
     this.sync.readingId = reading.id;
     this.sync.sequence = reading.sequence;
@@ -120,7 +120,13 @@ class Desk {
   saveState(state, waiting) {
     const badge = document.getElementById("saved");
     badge.dataset.state = state;
-    badge.textContent = state === "saved" ? "Saved" : state === "saving" ? "Saving" : `Not saved: ${waiting} waiting for the server`;
+    badge.textContent = state === "saved" ? "Saved" : state === "saving" ? "Saving" : `Not saved: ${waiting} waiting for ${state === "away" ? "you to sign in" : "the server"}`;
+    if (state === "away" && !this.awayToast?.isConnected) {
+      this.awayToast = toast("You are signed out. Your work is kept here: sign in again in another window, and it is sent. Leave this page open.", {
+        bad: true, seconds: 0, action: "Sign in…", onAction: () => { this.awayToast = null; window.open("/login?next=/account", "_blank", "noopener"); },
+      });
+    }
+    if (state !== "away") this.awayToast?.remove();
     if (state === "lost" && !this.lostToast?.isConnected) this.lostToast = toast("The server does not answer. Your work is kept here and sent when it does; leave this page open.", { bad: true, seconds: 0 });
     if (state === "saved") this.lostToast?.remove();
   }

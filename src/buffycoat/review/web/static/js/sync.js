@@ -1,7 +1,7 @@
 // Actions go to the server one after the other; what the page shows never waits for them.
-import { ask, requestId } from "./api.js";
+import { ask, isAway, isBack, requestId } from "./api.js";
 
-const WAITS = [0.5, 1, 2, 4, 8, 15];
+const WAITS = [0.5, 1, 2, 4, 8, 15], AWAY_S = 3;
 
 export class Sync {
   /**
@@ -48,12 +48,19 @@ export class Sync {
       try {
         this.readingId ??= await this.told.open();
         const body = { ...one, sequence: this.sequence, with_differential: this.queue.length === 1 };
-        const result = await ask("POST", `/api/v1/readings/${this.readingId}/moves`, body);
+        const result = await ask("POST", `/api/v1/readings/${this.readingId}/moves`, body, { stay: true });
         this.tries = 0;
         this.done(one);
         this.sequence = result.sequence;
         this.told.onResult(result, one);
       } catch (fault) {
+        if (isAway(fault) && !(await isBack())) { // the work waits for its owner
+          this.running = false;
+          this.told.onState("away", this.queue.length);
+          this.sleep = setTimeout(() => this.wake(), AWAY_S * 1000);
+          return;
+        }
+        if (isAway(fault) && this.tries < WAITS.length) { this.tries += 1; continue; } // another window's token: again with it
         if (fault.lost || fault.status >= 500 || fault.status === 429) {
           const wait = fault.retryAfter || WAITS[Math.min(this.tries, WAITS.length - 1)];
           this.tries += 1;

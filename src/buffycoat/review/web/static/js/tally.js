@@ -111,7 +111,7 @@ export class Tally {
 
   changedWords() {
     let changed = 0;
-    for (const cell of this.desk.board.cells.values()) changed += cell.deleted || cell.label !== cell.program_label || cell.origin === "person" ? 1 : 0;
+    for (const cell of this.desk.board.cells.values()) changed += cell.deleted !== (cell.origin === "person") || (cell.label !== cell.program_label && !cell.deleted) ? 1 : 0;
     return changed ? `${changed.toLocaleString("en")} changed` : "none changed";
   }
 

@@ -7,6 +7,8 @@ const BATCH_FILES = 8, BATCH_BYTES = 16 << 20, LOCK = "buffycoat-upload", TRIES 
 const account = document.querySelector('meta[name="account"]')?.content ?? "";
 const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("buffycoat-uploads") : null;
 const memory = { uploads: new Map(), files: [] }; // where the browser stores nothing
+const STAY = "This browser has no room to keep them: leave this page open until all are sent.";
+window.addEventListener("beforeunload", (event) => { if (memory.files.length) event.preventDefault(); });
 
 const asked = (request) => new Promise((resolve, reject) => { request.onsuccess = () => resolve(request.result); request.onerror = () => reject(request.error); });
 
@@ -81,6 +83,7 @@ export async function enqueue(slide, files) {
     await keepAll(upload, files);
     tell(upload);
   } catch { // no room in the browser's store, or none at all: they are sent as long as this page is open
+    Object.assign(upload, { inMemory: true, words: STAY });
     memory.uploads.set(upload.id, upload);
     memory.files.push(...files.map(({ file, name }) => ({ upload: upload.id, name, blob: file })));
     tell(upload);
@@ -170,10 +173,10 @@ async function send(upload) {
     }
     for (const one of batch) await drop(one);
     upload.sent += batch.length;
-    upload.words = "";
+    upload.words = upload.inMemory ? STAY : "";
     await keep(upload);
   }
-  upload.state = "done";
+  Object.assign(upload, { state: "done", words: "" });
   await keep(upload);
 }
 
