@@ -58,7 +58,7 @@ def test_it_is_read_off_stored_predictions() -> None:
     found = spread_of(held, pl.concat(again), cells, CLASSES, "Net")
     assert found is not None and found.seeds == 3
     assert found.accuracies == pytest.approx((1, 38 / 40, 37 / 40))
-    assert found.sentence.startswith("Trained 3 times with other seeds, Net reached accuracies from 0.925 to 1.000")
+    assert found.sentence.startswith("Trained with 3 seeds, Net reached accuracies from 0.925 to 1.000")
     assert spread_of(held, pl.concat(again).clear(), cells, CLASSES, "Net") is None
 
 

@@ -99,7 +99,7 @@ def part_variance(right: Floats, group: NDArray[np.int64], model: str, title: st
         share=part,
         interval=limits,
         sentence=(
-            f"Trained {seeds} times with other seeds, {title} reached accuracies from {accuracies.min():.3f} to "
+            f"Trained with {seeds} seeds, {title} reached accuracies from {accuracies.min():.3f} to "
             f"{accuracies.max():.3f}: training itself makes up about {100 * part:.0f} % of the variance of its "
             "accuracy, the choice of cells the rest."
         ),
