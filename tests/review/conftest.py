@@ -50,10 +50,16 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
-def any_desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+def database_url(request: pytest.FixtureRequest) -> str | None:
+    """Return the address of each database in turn: None for SQLite in the desk's folder."""
+    found: str | None = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
+    return found
+
+
+@pytest.fixture
+def any_desk(database_url: str | None, tmp_path: Path) -> Iterator[Desk]:
     """Return a desk without accounts, once on each database."""
-    url = request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
-    made = make_desk(tmp_path / "desk", database=url)
+    made = make_desk(tmp_path / "desk", database=database_url)
     yield made
     made.close()
 

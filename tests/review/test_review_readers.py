@@ -24,9 +24,9 @@ OWNER = Person(id="console", login="console", name="Console", role="administrato
 
 
 @pytest.fixture
-def readers(tmp_path: Path) -> Iterator[tuple[Desk, Page, Page, Page]]:
-    """Return a desk, two reviewers and an administrator at their pages."""
-    desk = make_desk(tmp_path / "desk", accounts=True)
+def readers(database_url: str | None, tmp_path: Path) -> Iterator[tuple[Desk, Page, Page, Page]]:
+    """Return a desk, once on each database, two reviewers and an administrator at their pages."""
+    desk = make_desk(tmp_path / "desk", database=database_url, accounts=True)
     pages = []
     for login, role in [("one", "reviewer"), ("two", "reviewer"), ("boss", "administrator")]:
         accounts.create(desk, None, login, login.capitalize(), role, PASSWORD)  # type: ignore[arg-type]

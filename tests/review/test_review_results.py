@@ -96,7 +96,8 @@ def test_every_form_of_a_signed_report_bears_the_seal_of_its_signature(desk: Des
     assert {form for form, text in reports().items() if second in text and first not in text} == set(reports())
 
 
-def test_an_open_report_is_preliminary_and_one_signed_again_is_amended(desk: Desk, page: Page) -> None:
+def test_an_open_report_is_preliminary_and_one_signed_again_is_amended(any_desk: Desk) -> None:
+    desk, page = any_desk, Page(any_desk)
     slide = drawn_slide(desk, fields=1)
     reading = page.read(slide.id)["id"]
 
@@ -120,7 +121,8 @@ def test_an_open_report_is_preliminary_and_one_signed_again_is_amended(desk: Des
     page.post(f"/readings/{reading}/amend", {"reason": "twice more"}, 200)
 
 
-def test_accuracy_counts_what_both_named(desk: Desk, page: Page) -> None:
+def test_accuracy_counts_what_both_named(any_desk: Desk) -> None:
+    desk, page = any_desk, Page(any_desk)
     _, view = _corrected(desk, page)
     found = page.get("/accuracy")
     cells = [cell for cell in view["cells"] if cell["origin"] == "program" and not cell["deleted"]]
@@ -172,7 +174,8 @@ def test_a_bundle_that_never_reaches_its_cards_word_is_told_at_once() -> None:
     assert not drift.judge(_tallies([0.95] * 3), promised).warning
 
 
-def test_corrections_are_given_back_as_a_set_that_studies_load(desk: Desk, page: Page, tmp_path: Path) -> None:
+def test_corrections_are_given_back_as_a_set_that_studies_load(any_desk: Desk, tmp_path: Path) -> None:
+    desk, page = any_desk, Page(any_desk)
     _, first = _corrected(desk, page)
     _, second = _corrected(desk, page, name="Slide 2", fields=3, seed=3000)
     unsigned = drawn_slide(desk, fields=1, name="Unsigned")
@@ -215,7 +218,8 @@ def test_the_set_comes_over_http_as_an_archive(desk: Desk, page: Page) -> None:
     assert {"corrections/labels.csv", "corrections/cells.parquet", "corrections/give_back.json"} <= set(names)
 
 
-def test_what_two_readers_name_differently_is_kept_from_training(desk: Desk, page: Page, tmp_path: Path) -> None:
+def test_what_two_readers_name_differently_is_kept_from_training(any_desk: Desk, tmp_path: Path) -> None:
+    desk, page = any_desk, Page(any_desk)
     slide = drawn_slide(desk, fields=1, readings_wanted=2)
     one, two = page.read(slide.id, 1, reader_name="First")["id"], page.read(slide.id, 2, reader_name="Second")["id"]
     cell = page.get(f"/readings/{one}")["cells"][0]["id"]

@@ -29,9 +29,9 @@ REAL_HASHER = accounts._hasher  # as it is before the tests' own, quicker one ta
 
 
 @pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[Desk]:
-    """Return a desk with accounts: an administrator, two reviewers, a reader."""
-    made = make_desk(tmp_path / "desk", accounts=True, logins_per_quarter=4)
+def guarded(database_url: str | None, tmp_path: Path) -> Iterator[Desk]:
+    """Return a desk with accounts, once on each database: an administrator, two reviewers, a reader."""
+    made = make_desk(tmp_path / "desk", database=database_url, accounts=True, logins_per_quarter=4)
     for login, role in [("ada", "administrator"), ("rev", "reviewer"), ("other", "reviewer"), ("eye", "reader")]:
         accounts.create(made, None, login, login.capitalize(), role, PASSWORD)  # type: ignore[arg-type]
     yield made

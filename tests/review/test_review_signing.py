@@ -21,9 +21,9 @@ from tests.review.desks import drawn_slide, make_desk
 
 
 @pytest.fixture
-def guarded(tmp_path: Path) -> Iterator[Desk]:
-    """Return a desk with a reviewer."""
-    made = make_desk(tmp_path / "desk", accounts=True)
+def guarded(database_url: str | None, tmp_path: Path) -> Iterator[Desk]:
+    """Return a desk with a reviewer, once on each database."""
+    made = make_desk(tmp_path / "desk", database=database_url, accounts=True)
     accounts.create(made, None, "rev", "R. Viewer", "reviewer", PASSWORD)
     yield made
     made.close()

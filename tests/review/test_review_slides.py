@@ -21,7 +21,8 @@ def test_a_name_is_one_printable_line(desk: Desk, page: Page, name: str) -> None
         assert answer.status_code == 422, answer.text
 
 
-def test_filters_find_what_they_are_asked_for(desk: Desk, page: Page) -> None:
+def test_filters_find_what_they_are_asked_for(any_desk: Desk) -> None:
+    desk, page = any_desk, Page(any_desk)
     signed = drawn_slide(desk, fields=1, name="Alpha", note="of May")
     read = drawn_slide(desk, fields=1, name="Beta", seed=2000)
     page.post("/slides", {"name": "Gamma"}, 201)

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from buffycoat.cli.main import app
 from buffycoat.errors import UsageError
 from buffycoat.evaluate.strangers import CELL
 from buffycoat.imaging.crop_store import CropStore
@@ -114,7 +116,26 @@ def test_it_can_be_left_out(drawn: Path, tmp_path: Path) -> None:
     assert "was not measured" in text or "collapsed" in text
 
 
-@pytest.mark.parametrize("wrong", ["train_seeds=0", "learning_curve=[1.5]", "error_rate=0.9", "train_seed=2"])
+@pytest.mark.slow
+def test_cells_are_told_for_the_interval_that_is_asked_for(study: Path) -> None:
+    def widths(*words: str) -> set[float]:
+        done = CliRunner().invoke(app, ["evaluate", str(study), "--json", *words])
+        assert done.exit_code == 0, done.output
+        return {target.half_width for size in Results.read(study / "results.json").enough for target in size.targets}
+
+    assert widths("--half-width", "0.1", "--half-width", "0.03") == {0.1, 0.03}
+    assert "Cells for ±&nbsp;0.1" in (study / "report.html").read_text(encoding="utf-8")
+    assert widths() == {0.05, 0.025}
+    assert configure(models=[MODEL], settings=["half_widths=[0.03]"]).half_widths == (0.03,)
+
+
+WRONG = [
+    *("train_seeds=0", "learning_curve=[1.5]", "error_rate=0.9", "train_seed=2"),
+    *("half_widths=[]", "half_widths=[0.5]"),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_what_cannot_be_is_refused_in_words(wrong: str) -> None:
     with pytest.raises(UsageError):
         configure(models=[MODEL], settings=[wrong])

@@ -19,6 +19,15 @@ def command(
             show_default="the study's, 0.05",
         ),
     ] = None,
+    half_width: Annotated[
+        list[float] | None,
+        typer.Option(
+            min=0.005,
+            max=0.25,
+            help="How narrow an interval should be, to either side: how many cells that takes is told. Several times.",
+            show_default="the study's, 0.05 and 0.025",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print results.json instead of the table.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print the report's path only.")] = False,
 ) -> None:
@@ -29,7 +38,7 @@ def command(
     from buffycoat.study.count import count
     from buffycoat.study.folder import StudyFolder
 
-    found = count(StudyFolder(study), error_rate=error_rate)
+    found = count(StudyFolder(study), error_rate=error_rate, half_widths=half_width)
     report = build(study)
     if json:
         results().print_json(found.model_dump_json())

@@ -9,7 +9,7 @@ import polars as pl
 from buffycoat.errors import DataError
 from buffycoat.evaluate.beaten import beaten
 from buffycoat.evaluate.compare import Paired, compare_all
-from buffycoat.evaluate.enough import sample_sizes
+from buffycoat.evaluate.enough import HALF_WIDTHS, sample_sizes
 from buffycoat.evaluate.held_out import HeldOut, held_out, largest_classes
 from buffycoat.evaluate.model import model_result
 from buffycoat.evaluate.spread import learning_points, spread_of
@@ -41,6 +41,7 @@ def evaluate(
     seeds: pl.DataFrame | None = None,
     learning: pl.DataFrame | None = None,
     error_rate: float = ERROR_RATE,
+    half_widths: Sequence[float] = HALF_WIDTHS,
     leaked: str | None = None,
 ) -> Results:
     """Return every figure a report gives about the models, with intervals and comparisons.
@@ -75,6 +76,8 @@ def evaluate(
         ``unlike.parquet``, ``seeds.parquet`` and ``learning.parquet``, where a study has them.
     error_rate
         Share of the answers that may be wrong where the least certain ones are withheld.
+    half_widths
+        Of the intervals for which the cells needed are told.
     leaked
         Why no figure can be trusted, where the split was allowed to leak: it marks every result.
 
@@ -122,7 +125,7 @@ def evaluate(
             *beaten(results, comparisons, baselines),
         ),
         trust=tuple(one for one in trusted if one is not None),
-        enough=tuple(size for held in models for size in sample_sizes(held, classes)),
+        enough=tuple(size for held in models for size in sample_sizes(held, classes, half_widths)),
         spread=tuple(measured),
         learning=tuple(point for of in points for point in of),
     )

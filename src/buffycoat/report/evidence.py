@@ -90,7 +90,7 @@ def _sentence(sizes: tuple[SampleSize, ...]) -> str:
     return (
         f"With {whole(over_all.cells)} cells the accuracy is known to within {100 * over_all.half_width:.0f} "
         f"percentage points, but the {whole(rarest.cells)} cells of the class {rarest.name} tell its sensitivity only "
-        f"to within {100 * rarest.half_width:.0f}; to know that to within {100 * target.half_width:.0f} points would "
+        f"to within {100 * rarest.half_width:.0f}; to know that to within {100 * target.half_width:g} points would "
         f"take about {whole(target.cells)} of them."
     )
 

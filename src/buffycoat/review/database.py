@@ -10,15 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, String, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.functions import GenericFunction
 
 from buffycoat.errors import UsageError
 
 WRITERS_LOCK = 0x6275_6666_7963  # one number for the project: the log has one writer at a time
 _BUSY_SECONDS = 60
+_HAS_ICU = "buffycoat_has_icu"
 
 
 class Database:
@@ -85,7 +88,9 @@ def _engine(url: str, connections: int) -> Engine:
             event.listen(engine, "connect", _prepare_sqlite)
             event.listen(engine, "begin", _begin_sqlite)
             return engine
-        return create_engine(parsed, pool_size=connections, max_overflow=8, pool_pre_ping=True)
+        engine = create_engine(parsed, pool_size=connections, max_overflow=8, pool_pre_ping=True)
+        event.listen(engine, "first_connect", lambda connection, _record: _ask_for_icu(engine, connection))
+        return engine
     except ModuleNotFoundError as error:
         raise UsageError(
             "PostgreSQL needs a driver that is not installed.", hint="pip install 'buffycoat[postgres]'"
@@ -104,6 +109,28 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+class folded(GenericFunction[str]):  # noqa: N801 - a function of SQL
+    """Small letters of any alphabet, in both databases."""
+
+    type = String()
+    inherit_cache = True
+
+
+@compiles(folded)
+def _folded(element: Any, compiler: Any, **more: Any) -> str:
+    """PostgreSQL's own knows the letters of its locale, which may be none; with ICU, which it mostly has, all."""
+    collation = ' COLLATE "und-x-icu"' if getattr(compiler.dialect, _HAS_ICU, False) else ""
+    return f"lower({compiler.process(element.clauses, **more)}{collation})"
+
+
+def _ask_for_icu(engine: Engine, connection: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute("SELECT count(*) FROM pg_collation WHERE collname = 'und-x-icu'")
+    setattr(engine.dialect, _HAS_ICU, bool(cursor.fetchone()[0]))
+    cursor.close()
+    connection.rollback()
 
 
 def _lower(text: str | None) -> str | None:

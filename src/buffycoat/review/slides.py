@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from buffycoat.review import jobs, log, views
+from buffycoat.review.database import folded
 from buffycoat.review.desk import Desk
 from buffycoat.review.documents import FieldView, Person, Progress, SlideList, SlideRow, SlideState, moment
 from buffycoat.review.faults import Conflict, Forbidden, NotFound
@@ -20,8 +21,8 @@ Sort = Literal["created", "-created", "name", "-name"]
 _ORDERS = {
     "created": (Slide.created_at, Slide.id),
     "-created": (Slide.created_at.desc(), Slide.id),
-    "name": (func.lower(Slide.name), Slide.id),
-    "-name": (func.lower(Slide.name).desc(), Slide.id),
+    "name": (folded(Slide.name), Slide.id),
+    "-name": (folded(Slide.name).desc(), Slide.id),
 }
 
 
@@ -203,10 +204,10 @@ def _filtered(text: str, reviewer: str, since: datetime | None, until: datetime 
     for word in text.split()[:10]:
         kept = kept.where(
             or_(
-                func.lower(Slide.name).contains(word.lower(), autoescape=True),
-                func.lower(Slide.note).contains(word.lower(), autoescape=True),
+                folded(Slide.name).contains(word.lower(), autoescape=True),
+                folded(Slide.note).contains(word.lower(), autoescape=True),
                 exists().where(
-                    Reading.slide_id == Slide.id, func.lower(Reading.reader).contains(word.lower(), autoescape=True)
+                    Reading.slide_id == Slide.id, folded(Reading.reader).contains(word.lower(), autoescape=True)
                 ),
             )
         )

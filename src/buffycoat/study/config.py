@@ -11,18 +11,20 @@ from pydantic import Field, ValidationError
 
 from buffycoat.clean.recipe import Recipe, named
 from buffycoat.errors import UsageError, did_you_mean
+from buffycoat.evaluate.enough import HALF_WIDTHS
 from buffycoat.networks.names import NetworkSpec, resolve
 from buffycoat.records.documents import Document, FrameSpec, explain
 from buffycoat.study.presets import DEFAULT_MODELS, PRESETS, Preset, training
 from buffycoat.train.config import TrainConfig
 
 T = TypeVar("T", bound=Document)
+HalfWidth = Annotated[float, Field(ge=0.005, le=0.25)]
 SECTIONS = ("study", "recipe", "split", "frame", "train")
 _STUDY_KEYS = (
     *("models", "weights", "seed", "recipe", "preset"),
-    *("baseline", "train_seeds", "learning_curve", "error_rate", "unlike"),
+    *("baseline", "train_seeds", "learning_curve", "error_rate", "half_widths", "unlike"),
 )
-_SWITCHES = ("baseline", "train_seeds", "learning_curve", "error_rate", "unlike")
+_SWITCHES = ("baseline", "train_seeds", "learning_curve", "error_rate", "half_widths", "unlike")
 """Choices of [study] that ``--set`` takes without their section."""
 
 
@@ -49,6 +51,8 @@ class EvidenceConfig(Document):
         Shares of the training rows to train on, too, in the first repeat.
     error_rate
         Share of the answers that may be wrong where uncertain ones are withheld.
+    half_widths
+        How narrow an interval should be, to either side: how many cells that takes is told.
     unlike
         Whether the networks are shown pictures that are no cells of theirs.
     """
@@ -56,6 +60,7 @@ class EvidenceConfig(Document):
     train_seeds: int = Field(default=1, ge=1, le=20)
     learning_curve: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     error_rate: float = Field(default=0.05, gt=0, le=0.5)
+    half_widths: tuple[HalfWidth, ...] = Field(default=HALF_WIDTHS, min_length=1, max_length=4)
     unlike: bool = True
 
 

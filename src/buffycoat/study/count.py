@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -37,13 +37,17 @@ def gather(folder: StudyFolder, networks: Iterable[Path], others: Iterable[Path]
     )
 
 
-def count(folder: StudyFolder, *, error_rate: float | None = None) -> Results:
+def count(
+    folder: StudyFolder, *, error_rate: float | None = None, half_widths: Sequence[float] | None = None
+) -> Results:
     """Count every figure from the stored predictions, and write ``results.json`` and the label suspects.
 
     Parameters
     ----------
     error_rate
         Share of the answers that may be wrong where uncertain ones are withheld; by default the study's own.
+    half_widths
+        Of the intervals for which the cells needed are told; by default the study's own.
 
     Raises
     ------
@@ -76,6 +80,7 @@ def count(folder: StudyFolder, *, error_rate: float | None = None) -> Results:
         seeds=_table(folder, "seeds.parquet"),
         learning=_table(folder, "learning.parquet"),
         error_rate=record.config.error_rate if error_rate is None else error_rate,
+        half_widths=half_widths or record.config.half_widths,
         leaked=leaked(folder, allowed=record.config.split.leaks == "allow"),
     )
     by_hand = corrections_remark(cells)
