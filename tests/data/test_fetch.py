@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from buffycoat.data import bccd, named
+from buffycoat.data import bccd, fetch, named
 from buffycoat.data.fetch import Patience, RemoteFile, fetch_files
 from buffycoat.data.load import load
 from buffycoat.data.manifest import Manifest, read_manifest
@@ -259,6 +260,23 @@ def test_a_closed_port_is_given_up_at_once(tmp_path: Path) -> None:
     with pytest.raises(FetchError, match="takes no connection"):
         fetch_files(files, tmp_path)
     assert time.monotonic() - began < 20
+
+
+def test_a_connection_that_fails_once_is_tried_again(
+    served: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name server, or a Wi-Fi, that needs a moment is no reason to do without the data."""
+    ask, failed = fetch._ask, []
+
+    def first_fails(address: str, *rest: Any) -> None:
+        if address not in failed:
+            failed.append(address)
+            raise fetch._UnreachableError("its name is not known")
+        ask(address, *rest)
+
+    monkeypatch.setattr(fetch, "_ask", first_fails)
+    fetch_files(wanted(served), tmp_path / "into", patience=QUICK)
+    assert len(list((tmp_path / "into" / "pictures").iterdir())) == 6
 
 
 def test_a_folder_that_cannot_be_written_says_so(served: Server, tmp_path: Path) -> None:

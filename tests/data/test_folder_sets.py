@@ -231,6 +231,24 @@ def test_tables_as_people_write_them(tmp_path: Path, table: bytes) -> None:
     assert not data.faults
 
 
+def test_a_table_among_class_folders_is_read_and_what_it_does_not_name_is_told(tmp_path: Path) -> None:
+    put(tmp_path, *(f"{label}/{k}.jpg" for label in ("neutrophil", "lymphocyte") for k in range(3)), "other/9.jpg")
+    (tmp_path / "notes.csv").write_text("image,label\nneutrophil/0.jpg,neutrophil\nlymphocyte/0.jpg,lymphocyte\n")
+    data = load(str(tmp_path))
+    assert data.cells.height == 2
+    told = {fault.file: fault for fault in data.faults}
+    assert set(told) == {f"{label}/{k}.jpg" for label in ("neutrophil", "lymphocyte") for k in (1, 2)}
+    assert told["neutrophil/1.jpg"].problem == "no row of notes.csv names it"
+    assert load(str(tmp_path / "notes.csv")).faults == (), "a table that is named outright is what was meant"
+
+
+def test_a_table_saved_with_its_row_numbers_has_no_faults(tmp_path: Path) -> None:
+    put(tmp_path, "0.jpg", "1.jpg")
+    (tmp_path / "labels.csv").write_text(",image,label\n0,0.jpg,neutrophil\n1,1.jpg,lymphocyte\n")
+    data = load(str(tmp_path))
+    assert data.cells.height == 2 and data.faults == ()
+
+
 def test_images_elsewhere(tmp_path: Path) -> None:
     put(tmp_path, "elsewhere/1.jpg", "elsewhere/2.jpg")
     (tmp_path / "tables").mkdir()

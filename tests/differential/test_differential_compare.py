@@ -70,6 +70,18 @@ def test_a_type_one_count_could_not_assess_is_left_out_and_said_to_be() -> None:
     assert any("Eosinophils, basophils and monocytes were not compared" in sentence for sentence in found.sentences)
 
 
+def test_a_type_that_is_no_class_of_the_program_is_not_counted_as_none() -> None:
+    program = count({"neutrophil": 180, "lymphocyte": 20}, known=("neutrophil", "lymphocyte"))
+    person = count({"neutrophil": 150, "lymphocyte": 20, "blast": 30}, counted_by="person")
+    for found in (compare(program, person), compare(person, program)):
+        assert {row.name for row in found.types} == {"neutrophil", "lymphocyte"}
+        assert any("lasts" in sentence and "not compared" in sentence for sentence in found.sentences)
+    other = count({"neutrophil": 170}, counted_by="person")
+    assert {"neutrophil", "blast"} <= {row.name for row in compare(person, other).types}, (
+        "a person who has none saw none"
+    )
+
+
 def test_an_empty_count_cannot_be_compared() -> None:
     found = compare(count([], counted_by="person"), count({"monocyte": 5}, counted_by="person"))
     assert not any(row.differs for row in found.types)

@@ -17,7 +17,7 @@ from buffycoat.differential.count import count
 from buffycoat.differential.from_slides import differential_of
 from buffycoat.differential.gallery import GalleryCell
 from buffycoat.differential.slides import Slide, folder_of, slide_name, slides_of
-from buffycoat.differential.write import read
+from buffycoat.differential.write import read, text_of
 from buffycoat.errors import DataError, UsageError
 from buffycoat.predict.predictor import Predictor
 from buffycoat.predict.sources import walk
@@ -287,6 +287,34 @@ def test_two_persons_totals_are_compared(tmp_path: Path) -> None:
         run(tmp_path / "r1.csv", tmp_path)
     with pytest.raises(UsageError, match="--wbc belongs to one slide"):
         run(tmp_path / "r1.csv", tmp_path / "r2.csv", "--wbc", 5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--wbc", -1), "--wbc is the leukocyte count"),
+        (("--ranges", "nowhere.toml"), "nowhere"),
+        (("--max-pixels", "inf"), "--max-pixels must be at least 1, not inf"),
+        (("--max-pixels", "nan"), "--max-pixels must be at least 1, not nan"),
+    ],
+)
+def test_a_wrong_option_is_said_before_anything_is_counted(
+    folder: Path, wrong: tuple[str, str | float], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted(*_: object, **__: object) -> None:
+        raise AssertionError("photographs were looked at")
+
+    monkeypatch.setattr(Predictor, "load", counted)
+    with pytest.raises((UsageError, DataError), match=said):
+        run(folder, *wrong)
+
+
+def test_the_level_of_a_count_that_was_made_is_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(text_of([count({"neutrophil": 60, "lymphocyte": 40}, counted_by="person")], "json"))
+    with pytest.raises(UsageError, match="--level changes a count when it is made"):
+        run(path, "--level", 99)
+    assert run(path, "--level", 95)[0] == 0
 
 
 @pytest.mark.parametrize(("command", "said"), [("differential", "begins anew"), ("predict", "--resume")])

@@ -119,6 +119,16 @@ def test_a_persons_totals_are_read(tmp_path: Path) -> None:
     assert read_counts(path) == {"neutrophil": 62, "unidentified": 3}
 
 
+def test_a_count_that_was_written_is_read_back_and_two_slides_are_not_one(tmp_path: Path) -> None:
+    path = tmp_path / "made.csv"
+    path.write_text(csv_text([plain()]), encoding="utf-8")
+    cells = {"neutrophil": 110, "eosinophil": 10, "lymphocyte": 70, "monocyte": 10}
+    assert read_counts(path) == {**cells, "unidentified": 4, "artefact": 3}
+    path.write_text(csv_text([plain(), plain(slide="S2")]), encoding="utf-8")
+    with pytest.raises(DataError, match=r"the counts of 2 slides \(S1, S2\)"):
+        read_counts(path)
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

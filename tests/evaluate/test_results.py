@@ -150,6 +150,17 @@ def test_a_collapsed_model_is_flagged_and_its_undefined_figures_are_none() -> No
     assert "A net does not beat always answering the largest class." in results.remarks
 
 
+def test_a_network_that_gave_one_answer_in_some_folds_is_told() -> None:
+    """Over all folds it has several answers; in two of them it learned nothing."""
+    truth = spelt("nelnelnelnel")
+    cells = cells_of(truth)
+    answers = [truth[k] if k % 4 > 1 else ("neutrophil", "eosinophil")[k % 4] for k in range(12)]  # fold k % 4
+    results = run(predictions_of(cells, answers, folds=4), cells, titles={"net": "A net"})
+    assert results.models[0].collapsed is None
+    (said,) = [remark for remark in results.remarks if "collapsed" in remark]
+    assert said.startswith("A net collapsed in 2 of 4 trainings") and "fold 1; fold 2" in said
+
+
 def test_the_majority_line_answers_the_largest_class_of_each_folds_training_rows() -> None:
     # Fold 0 trains on mostly neutrophils. Fold 1 trains on mostly lymphocytes, three of them set aside for
     # validation: those are training rows too. Held-out rows have no say.

@@ -119,6 +119,32 @@ def test_bombs_are_refused_by_size_and_by_ratio(tmp_path: Path) -> None:
     assert any("the rest of it was not read" in str(error) for error in found.values())
 
 
+def test_many_members_that_each_are_small_are_a_bomb_together(tmp_path: Path) -> None:
+    limits = Limits(most_ratio=50, free_bytes=1 << 20, free_in_all=4 << 20)
+    members = {f"{place}.bmp": bytes(1 << 20) for place in range(8)}
+    for path in (
+        _tar(tmp_path / "a.tar.bz2", dict(members), "w:bz2"),
+        _zip(tmp_path / "a.zip", members, zipfile.ZIP_BZIP2),
+    ):
+        found = _found(path, limits)
+        assert sum(isinstance(content, bytes) for content in found.values()) in (3, 4)  # a tar's headers count
+        assert "the rest of it was not read" in str(found[str(path)])
+
+
+@pytest.mark.parametrize("form", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_a_name_that_fills_the_memory_is_refused(tmp_path: Path, form: int) -> None:
+    path = tmp_path / "a.tar.gz"
+    with tarfile.open(path, "w:gz", format=form) as archive:
+        for name in ("good.jpg", "n" * 3_000_000 + ".jpg"):
+            info = tarfile.TarInfo(name)
+            info.size = len(PIXELS)
+            archive.addfile(info, io.BytesIO(PIXELS))
+    found = _found(path)
+    assert found["good.jpg"] == PIXELS
+    assert "3 MB before a member, for its name" in str(found[str(path)])
+    assert len(found) == 2
+
+
 @pytest.mark.parametrize("kind", ["", "gz"])
 def test_a_large_first_member_is_no_bomb(tmp_path: Path, kind: str) -> None:
     members = {"scan.tif": os.urandom(20_000_000), "fine.jpg": PIXELS}
@@ -174,6 +200,19 @@ def test_a_truncated_archive_gives_what_it_holds_and_says_so(tmp_path: Path, end
     assert "truncated" in items[-1].error
     if ending != ".zip":  # a zip's list of members stands at its end
         assert sum(item.error is None for item in items) >= 3
+
+
+@pytest.mark.parametrize("beyond", [0, 100, 511], ids=["between members", "in a header", "just before its end"])
+def test_a_tar_cut_between_its_members_says_so(tmp_path: Path, beyond: int) -> None:
+    """It reads to its end without a fault, and lacks what was behind."""
+    content = PIXELS[:1024]
+    whole = _tar(tmp_path / "whole.tar", {f"{place}.jpg": content for place in range(6)})
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes(whole.read_bytes()[: 3 * (512 + 1024) + beyond])
+    found = _found(cut)
+    assert [name for name, read in found.items() if read == content] == ["0.jpg", "1.jpg", "2.jpg"]
+    assert "it may be truncated" in str(found[str(cut)])
+    assert len(_found(whole)) == 6
 
 
 @settings(max_examples=60, deadline=None)

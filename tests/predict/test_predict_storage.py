@@ -142,6 +142,17 @@ def test_resume_fetches_what_was_finished_and_looks_at_the_changed_only(
     ]
 
 
+def test_a_refused_resume_leaves_nothing_behind_that_passes_for_unsent_work(
+    command: Run, bundle: Path, bucket: str
+) -> None:
+    run = ["predict", "-b", bundle, f"{bucket}/slides", "--out", f"{bucket}/cells.csv"]
+    assert command(*run)[0] == 0
+    code, _, err = command(*run, "--views", "4", "--resume")
+    assert code != 0
+    assert "leave out --resume to replace it" in " ".join(err.split())
+    assert command(*run, "--views", "4")[0] == 0, "as the hint says"
+
+
 def test_a_file_that_could_not_be_sent_is_kept_and_sent_later(
     command: Run, bundle: Path, bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

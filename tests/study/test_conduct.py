@@ -16,6 +16,7 @@ from buffycoat.files import sha256
 from buffycoat.records.documents import Cleaning, NetworkCard, Results
 from buffycoat.study.conduct import conduct
 from buffycoat.study.config import StudyConfig, configure
+from buffycoat.study.folder import StudyFolder
 from tests.study.conftest import MODELS, TINY, command, wait_for
 
 
@@ -194,6 +195,53 @@ def test_overwriting_waits_for_data_that_can_be_read(finished: Path, tiny: Study
     with pytest.raises(DataError):
         conduct(str(tmp_path / "nowhere"), tiny, out, overwrite=True)
     assert (out / "predictions.parquet").is_file(), "the old study is still there"
+
+
+@pytest.mark.parametrize("wrong", ["split.scheme=kfold split.folds=40", "train.input_px=32"])
+def test_a_study_that_cannot_be_is_no_reason_to_lose_the_old_one(
+    finished: Path, drawn: Path, tmp_path: Path, wrong: str
+) -> None:
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    before = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    config = configure(preset="quick", models=["alexnet"], weights="none", settings=[*TINY, *wrong.split()])
+    with pytest.raises((DataError, UsageError)):
+        conduct(str(drawn), config, out, overwrite=True)
+    assert {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+
+def test_a_study_that_was_being_replaced_when_the_program_was_killed_comes_back(finished: Path, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    before = sorted(path.name for path in out.iterdir())
+    folder = StudyFolder(out)
+    (out / ".replaced").mkdir()
+    for name in ("study.json", "results.json", "models"):  # killed on the way
+        (out / name).rename(out / ".replaced" / name)
+    (out / "audit.json").write_text("{}")  # of the other, just begun
+    folder.open()
+    folder.recover()
+    assert (out / "study.json").is_file() and (out / "models").is_dir() and not (out / ".replaced").exists()
+    # What had not been set aside yet is the new study's to clear; what had been is whole, and the rest is made anew.
+    assert {"study.json", "results.json", "models"} <= {path.name for path in out.iterdir()} <= set(before)
+
+    (out / ".replaced").mkdir()
+    (out / ".replaced" / "results.json").write_text("old")
+    folder.recover()  # the other was prepared: it stays
+    assert (out / "study.json").is_file() and not (out / ".replaced").exists()
+
+
+@pytest.mark.slow
+def test_a_damaged_history_is_named_and_made_anew(
+    finished: Path, drawn: Path, tiny: StudyConfig, tmp_path: Path
+) -> None:
+    out = Path(shutil.copytree(finished, tmp_path / "out"))
+    damaged = next((out / "models").rglob("history.csv"))
+    damaged.write_bytes(b"")
+    with pytest.raises(DataError, match=r"history\.csv cannot be read") as caught:
+        conduct(str(drawn), tiny, out)
+    assert "Delete it" in str(caught.value.hint)
+    damaged.unlink()
+    conduct(str(drawn), tiny, out)
+    assert damaged.stat().st_size > 0
 
 
 def test_an_input_too_small_for_a_network_is_said_before_anything_runs(drawn: Path, tmp_path: Path) -> None:

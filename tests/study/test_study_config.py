@@ -44,6 +44,21 @@ def test_settings_reach_one_model_or_all_and_sections_of_every_kind() -> None:
     assert config.recipe.drop_classes == ()
 
 
+def test_a_rule_by_class_is_switched_off_replaced_or_changed(tmp_path: Path) -> None:
+    def thin(*settings: str, file: Path | None = None) -> dict[str, float]:
+        return configure(settings=settings, file=file).recipe.thin
+
+    assert thin() == {"neutrophil": 0.1}
+    assert thin("recipe.thin={}") == {}
+    assert thin("recipe.thin={lymphocyte=0.5}") == {"lymphocyte": 0.5}
+    assert thin("recipe.thin.lymphocyte=0.5") == {"neutrophil": 0.1, "lymphocyte": 0.5}
+    path = tmp_path / "study.toml"
+    path.write_text("[recipe]\nthin = {}\n")
+    assert thin(file=path) == {}
+    assert thin("recipe.thin={monocyte=0.2}", file=path) == {"monocyte": 0.2}
+    assert configure(settings=["recipe.sampling={}"]).recipe.sampling == "none"
+
+
 def test_a_file_stands_below_options_and_settings(tmp_path: Path) -> None:
     file = tmp_path / "study.toml"
     file.write_text(

@@ -55,6 +55,25 @@ def test_two_processes_train_one_study(launcher: str, drawn: Path, alone: Path, 
 
 
 @pytest.mark.slow
+def test_a_process_ends_with_the_one_that_launched_it() -> None:
+    """Else it would hold the study's folder, and the same command would be refused until it had trained to its end."""
+    waiting = (
+        "import time; from buffycoat.train.distributed import join; join(); print('here', flush=True); time.sleep(99)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", waiting],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env={**os.environ, "BUFFYCOAT_LAUNCHED": "1"},
+    )
+    assert process.stdout is not None and process.stdin is not None
+    assert process.stdout.readline() == b"here\n"
+    process.stdin.close()  # as a killed launcher's end does
+    assert process.wait(20) == 1
+    process.stdout.close()
+
+
+@pytest.mark.slow
 def test_a_fault_in_several_processes_keeps_its_words_and_exit_code(tmp_path: Path) -> None:
     (tmp_path / "data" / "neutrophil").mkdir(parents=True)
     done = _run(command(tmp_path / "data", tmp_path / "out", "--devices", "2", "--quiet"))

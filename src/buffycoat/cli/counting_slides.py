@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from buffycoat.differential.count import count
 from buffycoat.differential.csv_file import read_counts
 from buffycoat.differential.from_slides import differential_of
 from buffycoat.differential.hl7 import Processing
+from buffycoat.differential.limits import LEVEL
 from buffycoat.differential.ranges import read_ranges
 from buffycoat.differential.slides import Slide, read_slides
 from buffycoat.errors import UsageError
@@ -99,8 +101,10 @@ def _check(options: Options) -> None:
         raise UsageError(f"--views is 1 or 4, not {options.views}.")
     if not 0.5 <= options.level < 1:
         raise UsageError(f"--level must be at least 50 and below 100 %, not {100 * options.level:g}.")
-    if options.max_pixels < 1:
-        raise UsageError(f"--max-pixels must be at least 1, not {options.max_pixels}.")
+    if options.wbc is not None and not 0 < options.wbc < math.inf:
+        raise UsageError(f"--wbc is the leukocyte count in 10⁹/L, above 0; not {options.wbc:g}.")
+    if options.ranges is not None:
+        read_ranges(options.ranges)  # a fault in it is said now, not when all is counted
     if options.processing not in get_args(Processing):
         raise UsageError(f"--hl7-processing is T, D or P, not {options.processing!r}.")
     if "-" in options.fields and sys.stdin.isatty():
@@ -168,6 +172,7 @@ def _read(options: Options) -> list[Differential]:
     made_anew = {
         **{"--wbc": options.wbc, "--ranges": options.ranges, "--specimen": options.specimen},
         **{"--subject": options.subject, "--slide": options.slide},
+        "--level": None if options.level == LEVEL else 100 * options.level,
     }
     for name, value in made_anew.items():
         if value is not None and documents:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from buffycoat.cli.starting import uncollected
+from buffycoat.cli.starting import uncollected, whole_pixels
 
 
 def register(app: typer.Typer) -> None:
@@ -113,7 +113,7 @@ def differential(
             against_name=against_name,
             level=level / 100,
             views=views,
-            max_pixels=round(max_pixels),
+            max_pixels=whole_pixels(max_pixels),
             threads=threads,
             null=null,
             processing=processing,

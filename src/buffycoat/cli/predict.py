@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from buffycoat.cli.starting import uncollected
+from buffycoat.cli.starting import uncollected, whole_pixels
 
 
 def register(app: typer.Typer) -> None:
@@ -78,7 +78,7 @@ def predict(
             overwrite=overwrite,
             views=views,
             explain=explain,
-            max_pixels=round(max_pixels),
+            max_pixels=whole_pixels(max_pixels),
             null=null,
             threads=threads,
             batch=batch,

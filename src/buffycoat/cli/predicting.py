@@ -126,8 +126,6 @@ def _check(options: Options) -> None:
         raise UsageError("--threads and --batch are of this machine; --jobs sets the workers of a cluster.")
     if options.engine == "ray" and options.explain is not None:
         raise UsageError("--explain does not work with --engine ray.")
-    if options.max_pixels < 1:
-        raise UsageError(f"--max-pixels must be at least 1, not {options.max_pixels}.")
     if options.out is None and (options.resume or options.overwrite):
         raise UsageError("--resume and --overwrite need --out.")
     if options.out is not None and options.as_json:

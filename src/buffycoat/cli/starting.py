@@ -1,10 +1,13 @@
-"""Starting fast: what a command does before its first useful step."""
+"""What the commands that classify do before their first useful step."""
 
 from __future__ import annotations
 
 import gc
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from buffycoat.errors import UsageError
 
 
 @contextmanager
@@ -23,3 +26,16 @@ def uncollected() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def whole_pixels(given: float) -> int:
+    """Return --max-pixels, which may be written 1e8, as a whole number.
+
+    Raises
+    ------
+    UsageError
+        It is no number of pixels.
+    """
+    if not math.isfinite(given) or given < 1:
+        raise UsageError(f"--max-pixels must be at least 1, not {given:g}.")
+    return round(given)

@@ -9,6 +9,8 @@ from pathlib import Path
 from buffycoat.errors import DataError, did_you_mean
 
 _DELIMITERS = (",", ";", "\t")
+BEYOND = "\0beyond"
+"""No column's name: a header may leave one blank, as tables saved with their row numbers do."""
 
 
 def header(path: Path) -> list[str]:
@@ -48,7 +50,7 @@ def records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield each record as (line, columns by lower-case name), blank lines left out; the header is line 1.
 
     A record that spans lines is named by the line it begins on. A record shorter than the header lacks the
-    last columns; what stands beyond the header comes under the name ``""``.
+    last columns; what stands beyond the header comes under the name :data:`BEYOND`.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def records(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
             begins = reader.line_num + 1
             for record in reader:
                 if any(value.strip() for value in record):
-                    beyond = {"": ",".join(record[len(names) :])} if any(record[len(names) :]) else {}
+                    beyond = {BEYOND: ",".join(record[len(names) :])} if any(record[len(names) :]) else {}
                     yield begins, {**dict(zip(names, record, strict=False)), **beyond}
                 begins = reader.line_num + 1
     except FileNotFoundError as error:

@@ -8,12 +8,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 
+from buffycoat import taxonomy
 from buffycoat.data import csv_file
 from buffycoat.data.dataset import DataSet, cells_table
 from buffycoat.data.folders import SPLITS
 from buffycoat.data.identical import join_identical
 from buffycoat.data.labels import read_label
 from buffycoat.data.rows import BAD_BOX, Box, Row, number_repeats, settle_repeats, stems
+from buffycoat.data.walk import images_below, listing
 from buffycoat.errors import DataError
 from buffycoat.records.documents import Fault
 from buffycoat.records.tables import BOX
@@ -40,10 +42,16 @@ def is_table(path: Path) -> bool:
     return {"image", "label"} <= {name.casefold() for name in csv_file.header(path)}
 
 
-def read(path: Path) -> DataSet:
+def read(path: Path, *, with_classes: bool = False) -> DataSet:
     """Read a table; images are looked for beside it, or where an absolute path says.
 
     A row whose image is missing or whose box is no box stays, and is named among the faults.
+
+    Parameters
+    ----------
+    with_classes
+        Also name among the faults the images that no row names and that lie in folders called like a class beside
+        the table: somebody may have meant those.
 
     Raises
     ------
@@ -73,6 +81,8 @@ def read(path: Path) -> DataSet:
     _name(rows)
     faults += settle_repeats(rows)
     faults += join_identical(rows, root)
+    if with_classes:
+        faults += _unnamed(rows, path)
     marker = _marker(root)
     return DataSet(
         name=root.name if path.name == "labels.csv" else path.stem,
@@ -88,6 +98,18 @@ def read(path: Path) -> DataSet:
     )
 
 
+def _unnamed(rows: list[Row], path: Path) -> list[Fault]:
+    used = {row.image for row in rows}
+    folders, _ = listing(path.parent)
+    return [
+        Fault(file=image, problem=f"no row of {path.name} names it", action="left out: the table is what is read")
+        for folder in folders
+        if taxonomy.canonical(folder) in taxonomy.CLASS_NAMES
+        for image in images_below(path.parent / folder, f"{folder}/")
+        if image not in used
+    ]
+
+
 def _row(record: Mapping[str, str], root: Path, source: str, *, boxed: bool) -> tuple[Row, list[tuple[str, str]]]:
     problems: list[tuple[str, str]] = []
     written = record.get("image", "").strip()
@@ -99,8 +121,9 @@ def _row(record: Mapping[str, str], root: Path, source: str, *, boxed: bool) -> 
     label = read_label(record.get("label"))
     if label.raw is None:
         problems.append((f"no label for {written!r}", "kept, without a label"))
-    if record.get(""):
-        problems.append((f"more columns than the header names: {record['']!r}", "what is beyond is not read"))
+    beyond = record.get(csv_file.BEYOND)
+    if beyond:
+        problems.append((f"more columns than the header names: {beyond!r}", "what is beyond is not read"))
     box: Box | None = None
     wrong: str | None = None
     if boxed:

@@ -201,7 +201,8 @@ def _fetch_one(file: RemoteFile, into: Path, patience: Patience, state: _State) 
         except _UnreachableError as error:
             why = str(error)
             with state.lock:
-                if not state.won:  # nothing has come yet: there is no network, or no way to that host
+                # Nothing has come yet, twice: there is no network, or no way to that host.
+                if not state.won and (attempt or patience.attempts == 1):
                     state.unreachable, state.tried = why, address
                     state.stop.set()
             pause = patience.back_off_s * 2**attempt

@@ -85,7 +85,7 @@ def _read_folder(path: Path, on_progress: Progress | None) -> DataSet:
     if halves is not None:
         return kaggle.read(halves, on_progress=on_progress)
     table = csv_table.find(path)
-    return folders.read(path) if table is None else csv_table.read(table)
+    return folders.read(path) if table is None else csv_table.read(table, with_classes=True)
 
 
 def _unknown(what: str, path: Path) -> DataError | UsageError:

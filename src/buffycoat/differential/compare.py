@@ -190,9 +190,14 @@ def _keyed(
 
 
 def _assessed(made: Differential, name: str) -> bool:
-    """Return whether a count could have found a type; one that has no row for it counted none."""
+    """Return whether a count could have found a type.
+
+    A person who has no row for it counted none; a program finds only the classes of its network.
+    """
     row = next((row for row in made.types if row.name == name), None)
-    return row is None or row.assessed
+    if row is not None:
+        return row.assessed
+    return made.counted_by.kind != "program" or (made.classifier is not None and name in made.classifier.classes)
 
 
 def _count(made: Differential, name: str) -> int:

@@ -67,7 +67,12 @@ def read_counts(path: Path) -> dict[str, int]:
         found = ", ".join(rows.fieldnames or ()) or "nothing"
         raise DataError(f"{path} is no table of counts: expected the columns type and count, found {found}.")
     counts: dict[str, int] = {}
+    slides: set[str] = set()
     for row in rows:
+        if "slide" in names:
+            slides.add((row[names["slide"]] or "").strip())
+        if "assessed" in names and (row[names["assessed"]] or "").strip().casefold() == "no":
+            continue  # of a count that was written before: nobody looked for the type
         name, number = (row[names["type"]] or "").strip(), (row[names["count"]] or "").strip()
         if not name and not number:
             continue
@@ -76,6 +81,9 @@ def read_counts(path: Path) -> dict[str, int]:
                 f"{path}, row {rows.line_num}: expected a type and a whole number, found {name!r} and {number!r}."
             )
         counts[label_of(name)] = counts.get(label_of(name), 0) + int(number)
+    if len(slides) > 1:
+        shown = ", ".join(sorted(slides)[:5]) + (", …" if len(slides) > 5 else "")
+        raise DataError(f"{path} holds the counts of {len(slides)} slides ({shown}).", hint="Give one slide's.")
     if not counts:
         raise DataError(f"{path} holds no count.")
     return counts

@@ -37,6 +37,16 @@ def model_result(held: HeldOut, *, title: str, classes: Sequence[str]) -> ModelR
     return _Figures(held, classes).result(title)
 
 
+def one_answer_folds(held: HeldOut) -> list[tuple[int, int]]:
+    """Return the (repeat, fold) in which a model gave all held-out cells, of several classes, the same answer."""
+    found = []
+    for repeat, fold in sorted(set(zip(held.repeat.tolist(), held.fold.tolist(), strict=True))):
+        here = (held.repeat == repeat) & (held.fold == fold)
+        if len(np.unique(held.predicted[here])) == 1 and len(np.unique(held.true[here])) > 1:
+            found.append((repeat, fold))
+    return found
+
+
 class _Figures:
     def __init__(self, held: HeldOut, classes: Sequence[str]) -> None:
         self.held = held

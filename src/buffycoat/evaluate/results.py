@@ -11,7 +11,7 @@ from buffycoat.evaluate.beaten import beaten
 from buffycoat.evaluate.compare import Paired, compare_all
 from buffycoat.evaluate.enough import HALF_WIDTHS, sample_sizes
 from buffycoat.evaluate.held_out import HeldOut, held_out, largest_classes
-from buffycoat.evaluate.model import model_result
+from buffycoat.evaluate.model import model_result, one_answer_folds
 from buffycoat.evaluate.spread import learning_points, spread_of
 from buffycoat.evaluate.strangers import unlike_of
 from buffycoat.evaluate.trust import ERROR_RATE, trust
@@ -131,6 +131,11 @@ def evaluate(
     )
 
 
+def _named(folds: Sequence[tuple[int, int]], *, repeated: bool) -> str:
+    shown = [f"fold {fold + 1}" + (f", repeat {repeat + 1}" if repeated else "") for repeat, fold in folds[:5]]
+    return "; ".join(shown) + ("; …" if len(folds) > 5 else "")
+
+
 def _training_cells(splits: pl.DataFrame | Mapping[tuple[int, int], str]) -> float:
     """Return the mean number of training rows of a fold of the first repeat."""
     if not isinstance(splits, pl.DataFrame):
@@ -180,6 +185,11 @@ def _remarks(
     for result, held in zip(results, models, strict=True):
         if result.collapsed:
             remarks.append(f"{result.title} collapsed: it calls every cell {result.collapsed}.")
+        elif folds := one_answer_folds(held):
+            remarks.append(
+                f"{result.title} collapsed in {len(folds)} of {len(result.per_fold_accuracy)} trainings: it gave every "
+                f"held-out cell of {_named(folds, repeated=result.n > result.cells)} the same answer."
+            )
         lead = Paired.of(held, baseline).difference()
         if (lead.value or 0) <= 0:
             remarks.append(f"{result.title} does not beat always answering the largest class.")

@@ -30,6 +30,10 @@ _FAULTS = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, MemoryError, OverflowError),
 )
 _HEAD = 512
+_BEFORE_A_MEMBER = (
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+)
+_MOST_BEFORE_A_MEMBER = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,14 @@ class Limits:
         BMP packs some hundredfold, a bomb a thousandfold and more.
     free_bytes
         Up to here the ratio does not matter.
+    free_in_all
+        The same of all members together.
     """
 
     most_bytes: int = 1 << 29
     most_ratio: float = 400.0
     free_bytes: int = 1 << 24
+    free_in_all: int = 1 << 30
 
     def fault(self, unpacked: int, packed: int) -> str | None:
         """Return why something is too large, or None."""
@@ -57,9 +64,9 @@ class Limits:
             return f"too large unpacked ({unpacked / 1e6:.0f} MB; the limit is {self.most_bytes / 1e6:.0f})"
         return self.swollen(unpacked, packed)
 
-    def swollen(self, unpacked: int, packed: int) -> str | None:
+    def swollen(self, unpacked: int, packed: int, *, in_all: bool = False) -> str | None:
         """Return why something unpacks to too much, or None."""
-        if unpacked > self.free_bytes and unpacked > self.most_ratio * max(packed, 1):
+        if unpacked > (self.free_in_all if in_all else self.free_bytes) and unpacked > self.most_ratio * max(packed, 1):
             return f"unpacks to {unpacked / max(packed, 1):.0f} times its size (the limit is {self.most_ratio:.0f})"
         return None
 
@@ -121,6 +128,7 @@ def _is_zip(head: bytes, name: str) -> bool:
 
 
 def _zipped(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
+    packed, unpacked = _bytes_of(raw), 0
     with zipfile.ZipFile(raw) as archive:
         for member in archive.infolist():
             if member.is_dir() or not is_photograph(member.filename):
@@ -136,6 +144,11 @@ def _zipped(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
             if fault is not None:
                 yield Item(name, None, error=fault)
                 continue
+            unpacked += member.file_size
+            swollen = limits.swollen(unpacked, packed, in_all=True)
+            if swollen is not None:  # many members may lie on the same few bytes
+                yield Item(path, None, error=f"archive {swollen}; the rest of it was not read")
+                return
             try:
                 with archive.open(member) as stream:
                     # The sizes above are the archive's word; a member that goes on beyond it is refused.
@@ -150,12 +163,15 @@ def _zipped(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
 
 def _tarred(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
     packed = _bytes_of(raw)
-    with tarfile.open(fileobj=raw, mode="r|*") as archive:
+    with _Tar.open(fileobj=raw, mode="r|*") as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # else each is remembered, a kilobyte apiece
             # Against the whole archive, which is packed as one: what was read so far lags behind the first members.
-            swollen = limits.swollen(member.offset_data + member.size, packed)
-            if swollen is not None and member.size > limits.free_bytes:
+            end = member.offset_data + member.size
+            swollen = limits.swollen(end, packed, in_all=True)
+            if member.size > limits.free_bytes:
+                swollen = swollen or limits.swollen(end, packed)
+            if swollen is not None:
                 yield Item(path, None, error=f"archive {swollen}; the rest of it was not read")
                 return
             if member.isdir() or not is_photograph(member.name):
@@ -176,6 +192,34 @@ def _tarred(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
                 yield Item(name, None, error="truncated in its archive")
                 continue
             yield Item(name, content)
+        if not archive.ended:
+            yield Item(path, None, error="archive without its end mark: it may be truncated")
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose long name, or what else stands before it, is bounded: that is read into memory at once."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> _Member:
+        """Return the next member."""
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # a block of zeros
+            archive.ended = True  # type: ignore[attr-defined]
+            raise
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _BEFORE_A_MEMBER and self.size > _MOST_BEFORE_A_MEMBER:
+            raise tarfile.ReadError(f"{self.size / 1e6:.0f} MB before a member, for its name")
+        found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
+        return found
+
+
+class _Tar(tarfile.TarFile):
+    """A tar that knows whether its end mark was met; what is cut between two members lacks it."""
+
+    tarinfo = _Member
+    ended = False
 
 
 def _bytes_of(stream: BinaryIO) -> int:

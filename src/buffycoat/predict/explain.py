@@ -155,8 +155,8 @@ def picture_name(image: str, cell: Prediction) -> str:
     >>> from buffycoat.predict.results import Prediction
     >>> cell = Prediction(2, (0, 0, 9, 9), "eosinophil", "eosinophil", 1.0, {}, (), None, 0.1, False)
     >>> picture_name("slides/a b?.jpg", cell)
-    'a_b_-2e36c7-2-eosinophil.png'
+    'a_b_-e48d202e36c7-2-eosinophil.png'
     """
     stem = re.sub(r"[^\w.-]+", "_", Path(image).stem, flags=re.ASCII)[:80]
     label = re.sub(r"[^\w.-]+", "_", cell.label, flags=re.ASCII)
-    return f"{stem}-{key(image) & 0xFFFFFF:06x}-{cell.number}-{label}.png"
+    return f"{stem}-{key(image) & 0xFFFFFFFFFFFF:012x}-{cell.number}-{label}.png"

@@ -72,7 +72,7 @@ class RayEngine:
         self._window = window
         try:
             self._ray.init(
-                address=address,
+                address=address or "local",  # else Ray would join whichever cluster it finds on this machine
                 num_cpus=None if address else workers,
                 include_dashboard=None if address else False,
                 log_to_driver=False,

@@ -90,9 +90,15 @@ class Delivery:
                     hint="Add --resume to send it, or --overwrite to begin anew.",
                 )
             parts = self.local.with_name(self.local.name + ".parts")
-            if resume and not self.local.exists() and not parts.exists():
+            fetched = resume and not self.local.exists() and not parts.exists()
+            if fetched:
                 self._fetch()
-            account = work(self.local)
+            try:
+                account = work(self.local)
+            except BaseException:
+                if fetched and not parts.exists():  # it is still what the storage holds, and was never to be sent
+                    self.local.unlink(missing_ok=True)
+                raise
             if not account.stopped:
                 self._send()
         if not account.stopped:

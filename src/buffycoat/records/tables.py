@@ -62,6 +62,9 @@ PREDICTIONS: Mapping[str, pl.DataType] = {
 the order of the study's classes, summing to one)."""
 
 
+_ANEW = "Delete it and run the same command again; it is made anew."
+
+
 def prediction_columns(classes: tuple[str, ...]) -> dict[str, pl.DataType]:
     """Return the whole schema of ``predictions.parquet`` for these classes."""
     return {**PREDICTIONS, **{f"p_{name}": pl.Float64() for name in classes}}
@@ -90,6 +93,23 @@ def conform(table: pl.DataFrame, schema: Mapping[str, pl.DataType], what: str) -
     return pl.DataFrame(columns + extra)
 
 
+def read_history(path: Path) -> pl.DataFrame:
+    """Read ``history.csv``.
+
+    Raises
+    ------
+    DataError
+        The file is missing, damaged, or of another shape.
+    """
+    try:
+        table = pl.read_csv(path, schema_overrides=dict(HISTORY))
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist.") from error
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path} cannot be read: {error}", hint=_ANEW) from error
+    return conform(table, HISTORY, str(path))
+
+
 def read_table(path: Path, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
     """Read a Parquet file that must follow `schema`.
 
@@ -103,7 +123,5 @@ def read_table(path: Path, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist.") from error
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(
-            f"{path} cannot be read: {error}", hint="Delete it and run the same command again; it is made anew."
-        ) from error
+        raise DataError(f"{path} cannot be read: {error}", hint=_ANEW) from error
     return conform(table, schema, str(path))

@@ -26,7 +26,7 @@ from buffycoat.records.documents import (
     Results,
     explain,
 )
-from buffycoat.records.tables import CELLS, HISTORY, SPLITS, conform, prediction_columns, read_table
+from buffycoat.records.tables import CELLS, HISTORY, SPLITS, prediction_columns, read_history, read_table
 from buffycoat.report.crops import Crops
 from buffycoat.report.exploration import Exploration
 
@@ -111,10 +111,7 @@ class Study:
         path = self.folder / "history.csv"
         if not path.is_file():
             return pl.DataFrame(schema=dict(HISTORY))
-        try:
-            return conform(pl.read_csv(path, schema_overrides=dict(HISTORY)), HISTORY, str(path))
-        except pl.exceptions.PolarsError as error:
-            raise DataError(f"{path} cannot be read: {error}") from error
+        return read_history(path)
 
     @cached_property
     def cleaning(self) -> Cleaning:

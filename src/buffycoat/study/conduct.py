@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,7 @@ def conduct(
         return Results.read(folder / "results.json")
     folder.open()
     with folder.alone():
+        folder.recover()
         watch.stage("Reading the data")
         data = load(what, data_dir=data_dir, on_progress=watch.count)
         if labels is not None:
@@ -87,13 +89,14 @@ def conduct(
             data = with_overrides(data, changes)
             config = config.model_copy(update={"labels": digest(changes)})
         _say_first(data, watch)
-        _refuse_another(folder, config, data, overwrite=overwrite)
-        if labels is not None:
-            write_overrides(changes, folder / "label-overrides.csv")
-        weights = _try_networks(config, folder)
-        together = crew(config.trainings(), side_by_side if processes.world == 1 else 1)
-        # Going on, too: what is sound is kept.
-        prepare(data, config, folder, command, together.threads, watch, weights)
+        another = _is_another(folder, config, data, overwrite=overwrite)
+        with folder.replacing() if another else nullcontext():
+            if labels is not None:
+                write_overrides(changes, folder / "label-overrides.csv")
+            weights = _try_networks(config, folder)
+            together = crew(config.trainings(), side_by_side if processes.world == 1 else 1)
+            # Going on, too: what is sound is kept.
+            prepare(data, config, folder, command, together.threads, watch, weights)
         processes.wait()
         _train(folder, processes, together, watch, tensorboard=tensorboard)
         if config.baseline:
@@ -137,27 +140,26 @@ def _try_networks(config: StudyConfig, folder: StudyFolder) -> dict[str, StartWe
     return found
 
 
-def _refuse_another(folder: StudyFolder, config: StudyConfig, data: DataSet, *, overwrite: bool) -> None:
-    """Refuse a folder that holds a study of other data or with another configuration, or clear it to `overwrite` it.
+def _is_another(folder: StudyFolder, config: StudyConfig, data: DataSet, *, overwrite: bool) -> bool:
+    """Say whether the folder holds a study of other data or with another configuration; refused unless to `overwrite`.
 
-    The same study is never cleared: repeating a command that says --overwrite goes on where it was stopped.
+    The same study is never replaced: repeating a command that says --overwrite goes on where it was stopped.
     """
     if not (folder / "study.json").exists():
-        return
+        return False
     try:
         differences = StudyRecord.read(folder / "study.json").differences(config, data.summary().content_hash)
     except DataError:
         if not overwrite:
             raise
         differences = ["its study.json cannot be read"]
-    if differences and overwrite:
-        folder.clear()
-    elif differences:
+    if differences and not overwrite:
         shown = "; ".join(differences[:4]) + (f"; and {len(differences) - 4} more" if len(differences) > 4 else "")
         raise OutputError(
             f"{folder.path} holds another study ({shown}).",
             hint="Choose another --out (make study OUT=…), or --overwrite to replace it.",
         )
+    return bool(differences)
 
 
 def _train(folder: StudyFolder, processes: Processes, together: Crew, watch: Watcher, *, tensorboard: bool) -> None:

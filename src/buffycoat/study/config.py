@@ -204,9 +204,10 @@ def _set(given: dict[str, dict[str, Any]], text: str) -> None:
 
 def _value(text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        found = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    return _Whole(found) if isinstance(found, dict) else found
 
 
 def _known(given: Mapping[str, Any], known: Iterable[str], where: str) -> None:
@@ -226,17 +227,23 @@ def _section(kind: type[T], values: Mapping[str, Any], where: str) -> T:
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     both = dict(below)
     for key, value in above.items():
-        if isinstance(value, dict) and isinstance(both.get(key), dict):
+        if isinstance(value, dict) and not isinstance(value, _Whole) and isinstance(both.get(key), dict):
             both[key] = _merged(both[key], value)
         else:
             both[key] = value
     return both
 
 
+class _Whole(dict[str, Any]):
+    """A table that was given in one piece, and takes the place of the one before instead of changing some of it."""
+
+
 def _flat(section: Mapping[str, Any], prefix: str = "") -> list[str]:
     lines: list[str] = []
     for key, value in section.items():
         if isinstance(value, dict):
+            if isinstance(value, _Whole) or not value:
+                lines.append(f"{prefix}{key}={{}}")
             lines += _flat(value, f"{prefix}{key}.")
         elif isinstance(value, list):
             lines.append(f"{prefix}{key}=[{','.join(map(str, value))}]")

@@ -13,7 +13,7 @@ from buffycoat.files import write_csv, write_parquet
 from buffycoat.labels.of_study import write_labels
 from buffycoat.labels.overrides import corrections_remark
 from buffycoat.records.documents import BaselineCard, NetworkCard, Results
-from buffycoat.records.tables import CELLS, HISTORY, SPLITS, prediction_columns, read_table
+from buffycoat.records.tables import CELLS, SPLITS, prediction_columns, read_history, read_table
 from buffycoat.study.folder import StudyFolder
 from buffycoat.study.record import StudyRecord
 from buffycoat.study.splitting import leaked
@@ -33,7 +33,7 @@ def gather(folder: StudyFolder, networks: Iterable[Path], others: Iterable[Path]
         write_parquet(folder / name, pl.concat([read_table(part / name, columns) for part in (*parts, *others)]))
     write_csv(
         folder / "history.csv",
-        pl.concat([pl.read_csv(part / "history.csv", schema_overrides=dict(HISTORY)) for part in parts]),
+        pl.concat([read_history(part / "history.csv") for part in parts]),
     )
 
 

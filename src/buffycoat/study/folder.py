@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,12 @@ _OURS = (
 )
 _OUR_FOLDERS = ("crops", "controls", "explore", "morphology", "models", "page")
 _LOCK = ".lock"
+_ASIDE = ".replaced"
+
+
+def _names() -> list[str]:
+    """Return what a study leaves, but study.json."""
+    return [*(name for name in _OURS if name != "study.json"), *_OUR_FOLDERS]
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class StudyFolder:
             found = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
         except OSError as error:
             raise output_error(self.path, error) from error
-        if found and "study.json" not in found and not _begun(found):
+        if found and "study.json" not in found and not _begun(found) and not (self.path / _ASIDE).exists():
             raise OutputError(
                 f"{self.path} is not empty and holds no study ({', '.join(sorted(found)[:4])}).",
                 hint="Choose an empty or new folder for --out.",
@@ -82,6 +89,51 @@ class StudyFolder:
                 (self.path / name).unlink(missing_ok=True)
         except OSError as error:
             raise output_error(self.path, error) from error
+
+    @contextmanager
+    def replacing(self) -> Iterator[None]:
+        """Set the study in the folder aside while another is prepared; put it back where that fails.
+
+        A kill in between: see :meth:`recover`. study.json is the first to go and the last to come back.
+        """
+        aside = self.path / _ASIDE
+        try:
+            aside.mkdir()
+            self._move(self.path, aside, ("study.json", *_names()))
+        except OSError as error:
+            raise output_error(self.path, error) from error
+        try:
+            yield
+        except BaseException:
+            self.clear()
+            self._put_back()
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
+
+    def recover(self) -> None:
+        """Put back a study that was being replaced when the program was killed; called by who holds the folder."""
+        aside = self.path / _ASIDE
+        if not aside.exists():
+            return
+        if (self.path / "study.json").exists():  # of the other: it was prepared, and takes its place
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            self.clear()
+            self._put_back()
+
+    def _put_back(self) -> None:
+        aside = self.path / _ASIDE
+        try:
+            self._move(aside, self.path, (*_names(), "study.json"))
+            aside.rmdir()
+        except OSError as error:
+            raise output_error(self.path, error) from error
+
+    @staticmethod
+    def _move(source: Path, target: Path, names: Iterable[str]) -> None:
+        for name in names:
+            if (source / name).exists():
+                (source / name).rename(target / name)
 
     def alone(self) -> AbstractContextManager[None]:
         """Hold the folder for this process.

@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from buffycoat.errors import UsageError
 from buffycoat.settings import usable_cores
 
 _PATIENCE_S = 30
+_LAUNCHED = "BUFFYCOAT_LAUNCHED"
 _SECOND_S = 1.0
 
 
@@ -51,6 +53,8 @@ class Processes:
 
 def join() -> Processes:
     """Return this process's place, joining its fellows when it was started as one of several."""
+    if os.environ.pop(_LAUNCHED, ""):
+        threading.Thread(target=_end_with_launcher, daemon=True).start()
     if not launched() or int(os.environ["WORLD_SIZE"]) == 1:
         return Processes()
     if not dist.is_initialized():
@@ -59,6 +63,13 @@ def join() -> Processes:
         # The others wait while the first downloads and frames: however long that takes.
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=timedelta(days=2))
     return Processes(dist.get_rank(), dist.get_world_size(), int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+
+
+def _end_with_launcher() -> None:
+    """End this process as soon as the one that launched it is gone: it would hold the folder, and train for nobody."""
+    while os.read(0, 1 << 12):
+        pass
+    os._exit(1)
 
 
 def leave() -> None:
@@ -97,8 +108,13 @@ def launch(devices: int, arguments: list[str]) -> int:
         "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads)),
     }
     command = [sys.executable, "-m", "buffycoat", *arguments]
+    together[_LAUNCHED] = "1"
     processes = [
-        subprocess.Popen(command, env={**os.environ, **together, "RANK": str(rank), "LOCAL_RANK": str(rank)})  # noqa: S603
+        subprocess.Popen(  # noqa: S603
+            command,
+            env={**os.environ, **together, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdin=subprocess.PIPE,  # never written to: it closes when this process ends, however it ends
+        )
         for rank in range(devices)
     ]
     try:

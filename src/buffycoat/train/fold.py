@@ -112,7 +112,7 @@ def run_fold(job: FoldJob, images: NDArray[np.uint8], processes: Processes, *, o
     TrainingError
         The loss is no longer a number, or the weights the study began with are no longer found.
     KeyboardInterrupt
-        Ctrl-C; the last whole epoch is kept and the next run goes on from it.
+        Ctrl-C; the next run goes on from the last checkpoint, an epoch or a few before.
     """
     if job.is_done():
         return

@@ -76,7 +76,7 @@ def run_folds(
     TrainingError
         A fold cannot go on, or its process ended without a word.
     KeyboardInterrupt
-        Ctrl-C; the last whole epoch of every fold is kept.
+        Ctrl-C; the last checkpoint of every fold is kept.
     """
     epoch, done = on_epoch or (lambda *_: None), on_done or (lambda _: None)
     left = []
@@ -124,7 +124,7 @@ def _listen(count: int, workers: Sequence[BaseProcess], news: Any, on_epoch: OnE
                 if worker.exitcode:
                     raise TrainingError(
                         f"A process that trained ended without a word (exit code {worker.exitcode}).",
-                        hint="Out of memory, perhaps: try --jobs 1. Finished epochs are kept.",
+                        hint="Out of memory, perhaps: try --jobs 1. Finished folds are kept, and begun ones go on.",
                     ) from None
             continue
         if kind == "epoch":
