@@ -130,7 +130,7 @@ def _weights() -> Iterator[Finding]:
     for name in ("resnet18", "efficientnet", "alexnet"):
         spec = resolve(name)
         hand = weights_at_hand(spec)
-        advice = "" if hand.here else f"Or bring a file: --weights PATH (a state dict of {spec.name})."
+        advice = "" if hand.here else f"Or bring a file: --model {spec.name} --weights PATH (a state dict of it)."
         yield Finding(f"Weights {spec.title}", "good" if hand.here else "limited", hand.words, advice)
 
 

@@ -178,6 +178,32 @@ def test_the_order_holds_where_nothing_failed(tmp_path: Path) -> None:
     assert (tmp_path / "o.csv").read_bytes() == (tmp_path / "w.csv").read_bytes()
 
 
+def test_what_may_lie_in_a_source_that_cannot_be_opened_is_kept(tmp_path: Path) -> None:
+    """A disk that is not mounted today is no reason to forget what was read on it."""
+    out = tmp_path / "o.csv"
+
+    def asked(*given: Item) -> Account:
+        return to_file(iter(given), engine, out, classes=CLASSES, model="m@1", resume=True)
+
+    def names() -> list[str]:
+        return sorted({str(row["image"]) for row in _csv(out)})
+
+    (tmp_path / "b").write_bytes(b"x")
+    here, there = Item("a", b"x"), Item("b", tmp_path / "b")
+    asked(here, there)
+    lost = Item("dsk", None, error="missing")
+    assert asked(here, lost).sources_lost == 1
+    assert names() == ["a", "b", "dsk"]
+    later = out.stat().st_mtime_ns + 10**10
+    os.utime(tmp_path / "b", ns=(later, later))  # changed since: its first answer goes, whatever else is lost
+    again = asked(here, there, lost)
+    assert (again.skipped, again.photographs) == (1, 2)
+    assert len(_csv(out)) == len({tuple(row.items()) for row in _csv(out)})
+    assert names() == ["a", "b", "dsk"]
+    asked(here)
+    assert names() == ["a"]
+
+
 @pytest.mark.parametrize("ending", READ)
 def test_a_finished_file_is_added_to(tmp_path: Path, ending: str) -> None:
     out = tmp_path / f"o{ending}"

@@ -68,6 +68,7 @@ class Done:
                 self._free[place] = False
                 self._used[place] = True
                 return True
+            self._free[place] = False  # its file changed since: the answer is outdated
             place += 1
         return False
 
@@ -82,9 +83,15 @@ class Done:
         except OSError:  # not from a file
             return True
 
-    def used(self) -> list[NDArray[np.bool_]]:
-        """Return, per part, which of its inputs were asked for again; the others are no longer wanted."""
+    def kept(self, *, unasked: bool) -> list[NDArray[np.bool_]]:
+        """Return, per part, which of its inputs were asked for again and still stand.
+
+        Parameters
+        ----------
+        unasked
+            Whether those that were not asked for are kept, too; else they are no longer wanted.
+        """
         flags = np.zeros(len(self._used), np.bool_)
-        flags[self._order] = self._used
+        flags[self._order] = self._used | self._free if unasked else self._used
         ends = np.cumsum(self._lengths)
         return [flags[end - length : end] for end, length in zip(ends, self._lengths, strict=True)]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from buffycoat.errors import DataError
 from buffycoat.files import output_error
 from buffycoat.imaging.folder_lock import alone_in
+from buffycoat.predict.archives import MARK
 from buffycoat.predict.done import ANY_STAMP, Done, stamp
 from buffycoat.predict.formats import Format, damaged, format_of
 from buffycoat.predict.items import Item
@@ -47,6 +48,8 @@ class Account:
         Answered by an earlier run.
     failed
         That could not be read; the first few are in `faults`.
+    sources_lost
+        Of these, the files, folders and archives that could not even be opened.
     repeated
         Mentions of an input beyond its first.
     """
@@ -54,6 +57,7 @@ class Account:
     photographs: int = 0
     skipped: int = 0
     failed: int = 0
+    sources_lost: int = 0
     cells: int = 0
     unidentified: int = 0
     without_cell: int = 0
@@ -159,7 +163,8 @@ def to_file(
         account.repeated = mentions.repeated()
         account.stopped = stop is not None and stop.is_set()
         if not account.stopped:
-            earlier = done.used()
+            # A source that could not be read (a disk that is not mounted) may hold what was answered before.
+            earlier = done.kept(unasked=account.sources_lost > 0)
             parts.join([*earlier, *[None] * (len(parts.parts) - len(earlier))])
     account.seconds = clock() - began
     return account
@@ -226,6 +231,7 @@ def _not_done(
         if done.take(item):
             account.skipped += 1
             continue
+        account.sources_lost += item.error is not None and MARK not in item.name
         writer.expect(stamp(item))
         yield item
 
