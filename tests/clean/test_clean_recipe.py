@@ -55,6 +55,7 @@ def removed(cleaning: Cleaning) -> dict[str, int]:
     return {step.rule: step.removed for step in cleaning.steps if step.removed}
 
 
+@pytest.mark.slow
 @given(st.lists(row_strategy, max_size=40), recipe_strategy, st.integers(0, 3))
 @settings(deadline=None)
 def test_the_account_reconciles_to_the_row(rows: list[dict[str, Any]], recipe: Recipe, seed: int) -> None:

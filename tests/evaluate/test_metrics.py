@@ -29,6 +29,7 @@ def written_out(matrix: Matrix) -> tuple[list[int], list[int]]:
     return [t for t, _ in pairs], [p for _, p in pairs]
 
 
+@pytest.mark.slow
 @given(matrices)
 @settings(deadline=None)
 def test_every_figure_is_scikit_learns_where_it_is_defined(matrix: Matrix) -> None:

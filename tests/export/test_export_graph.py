@@ -45,12 +45,14 @@ def noise(count: int, input_px: int) -> NDArray[np.float32]:
     return np.random.default_rng(5).normal(size=(count, 3, input_px, input_px)).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_the_graph_agrees_with_pytorch_for_any_number_of_crops(exported: tuple[Explained, onnx.ModelProto]) -> None:
     form, model = exported
     for count in (1, 2, 19):
         assert max(differences(form, model, noise(count, 32)).values()) < TOLERANCE
 
 
+@pytest.mark.slow
 def test_the_graph_holds_nothing_of_the_machine_that_made_it(exported: tuple[Explained, onnx.ModelProto]) -> None:
     content = exported[1].SerializeToString()
     assert not any(mark in content for mark in (b"/home", b"/work", b"/tmp", b".py", str(Path.cwd()).encode()))
@@ -62,10 +64,12 @@ def test_the_graph_holds_nothing_of_the_machine_that_made_it(exported: tuple[Exp
     assert facts.inputs[0].shape == (None, 3, 32, 32)
 
 
+@pytest.mark.slow
 def test_batch_normalisation_is_folded(exported: tuple[Explained, onnx.ModelProto]) -> None:
     assert "BatchNormalization" not in {node.op_type for node in exported[1].graph.node}
 
 
+@pytest.mark.slow
 def test_the_distance_in_the_graph_is_the_one_that_was_fitted(exported: tuple[Explained, onnx.ModelProto]) -> None:
     _, model = exported
     inputs = noise(40, 32)

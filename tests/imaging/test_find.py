@@ -161,6 +161,7 @@ def test_turned_and_mirrored_fields_give_the_same_cells(turns: int, mirror: bool
     assert 2 * (mask & back).sum() / (mask.sum() + back.sum()) > 0.95
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), width=st.integers(1, 90), height=st.integers(1, 90))
 def test_whatever_is_found_lies_inside_the_field(seed: int, width: int, height: int) -> None:

@@ -62,6 +62,7 @@ def test_a_photograph_stored_at_twice_the_size_gives_the_same_cell() -> None:
         assert first[name] == pytest.approx(second[name], rel=0.05)
 
 
+@pytest.mark.slow
 def test_eosinophils_are_redder_and_more_granular_than_neutrophils() -> None:
     kinds = {kind: [figures(smear(kind, seed).rgb) for seed in range(6)] for kind in ("neutrophil", "eosinophil")}
     middle = {

@@ -87,6 +87,7 @@ def test_a_new_action_ends_the_chance_to_redo(desk: Desk) -> None:
         reader.do("redo")
 
 
+@pytest.mark.slow
 def test_chance_actions_leave_what_a_plain_model_leaves(desk: Desk) -> None:
     """Whatever is done and undone, the desk shows what replaying the actions by hand gives."""
     slide = drawn_slide(desk, fields=2)

@@ -79,6 +79,7 @@ def test_a_signed_report_is_final_and_names_its_signer_in_every_form(desk: Desk,
     assert "default-src 'none'" in shown.headers["content-security-policy"]
 
 
+@pytest.mark.slow
 def test_every_form_of_a_signed_report_bears_the_seal_of_its_signature(desk: Desk, page: Page) -> None:
     slide = drawn_slide(desk, fields=1)
     reading = page.read(slide.id)["id"]
@@ -157,6 +158,7 @@ def test_drift_is_seen_when_the_latest_slides_are_worse() -> None:
     assert found.p_value < 0.01
 
 
+@pytest.mark.slow
 def test_drift_warns_seldom_where_there_is_none() -> None:
     warned = sum(drift.judge(_tallies([0.9] * 24, seed=seed), None).warning for seed in range(150))
     assert warned <= 6  # about one in a hundred

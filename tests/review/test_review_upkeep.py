@@ -93,6 +93,7 @@ def test_a_backup_moves_from_sqlite_to_postgresql(desk: Desk, postgres_url: str,
     other.close()
 
 
+@pytest.mark.slow
 def test_a_restore_needs_an_empty_desk_and_a_whole_backup(desk: Desk, tmp_path: Path) -> None:
     _some_work(desk)
     back_up(desk, tmp_path / "backup.zip")
@@ -107,6 +108,7 @@ def test_a_restore_needs_an_empty_desk_and_a_whole_backup(desk: Desk, tmp_path: 
     empty.close()
 
 
+@pytest.mark.slow
 def test_a_backup_that_was_tampered_with_does_not_pass(desk: Desk, tmp_path: Path) -> None:
     _some_work(desk)
     back_up(desk, tmp_path / "backup.zip")

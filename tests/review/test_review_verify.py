@@ -196,6 +196,7 @@ def test_a_log_forged_from_end_to_end_does_not_know_the_seal_on_a_printed_page(d
     ]
 
 
+@pytest.mark.slow
 def test_the_command_takes_a_seal_as_it_is_typed_from_paper(desk: Desk) -> None:
     seal = _printed_seal(desk, _signed(desk))
     folder = ["review", "verify", "--quiet", "--folder", str(desk.settings.folder)]

@@ -69,6 +69,7 @@ plans = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(grouped | ungrouped, plans)
 @settings(max_examples=60, deadline=None)
 def test_what_must_hold_for_every_split(cells: pl.DataFrame, plan: dict[str, Any]) -> None:

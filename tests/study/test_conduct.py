@@ -63,6 +63,7 @@ def test_everything_shown_says_synthetic(finished: Path) -> None:
     assert "synthetic" in (finished / "page" / "index.md").read_text().casefold()
 
 
+@pytest.mark.slow
 def test_the_same_command_does_nothing_twice(finished: Path, drawn: Path, tiny: StudyConfig, tmp_path: Path) -> None:
     out = Path(shutil.copytree(finished, tmp_path / "out"))
     weights = out / "models" / MODELS[0] / "r0f0" / "weights.safetensors"

@@ -106,6 +106,7 @@ def test_a_random_split_of_copies_is_refused_with_the_pairs_named(copied: Path, 
     assert "--allow-leakage" in str(caught.value.hint)
 
 
+@pytest.mark.slow
 def test_the_groups_as_given_are_refused_where_copies_cross_them(copied: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="copies of one cell, or one group, on both sides"):
         _split(load(str(copied)), tmp_path, "split.groups=given")
@@ -220,6 +221,7 @@ def test_of_the_augmented_sample_a_random_split_is_refused_and_the_grouped_one_i
         _split(data, tmp_path / "c", "split.scheme=given", preset="quick")
 
 
+@pytest.mark.slow
 def test_a_control_run_later_joins_the_audit_of_the_study(copied: Path, tmp_path: Path) -> None:
     data = load(str(copied))
     *_, found = _split(data, tmp_path / "study")

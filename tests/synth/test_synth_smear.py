@@ -116,6 +116,7 @@ def _cytoplasm(name: str) -> NDArray[np.float64]:
     return np.array([_density(smear, plasma) for smear, plasma in seen if plasma.sum() > 150])
 
 
+@pytest.mark.slow
 def test_eosinophil_cytoplasm_is_redder_than_neutrophil_cytoplasm() -> None:
     # Eosin takes green light and leaves the red.
     eosin = {name: float(np.median(d[:, 1] - d[:, 0])) for name in CLASS_NAMES for d in [_cytoplasm(name)]}

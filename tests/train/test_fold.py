@@ -95,6 +95,7 @@ def test_an_interrupted_fold_ends_as_an_uninterrupted_one(
     assert _history(job).equals(_history(whole))
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_costs_the_fold_and_nothing_else(
     make_job: MakeJob, crops: NDArray[np.uint8], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -110,6 +111,7 @@ def test_a_damaged_checkpoint_costs_the_fold_and_nothing_else(
     assert _predictions(job).equals(_predictions(whole))
 
 
+@pytest.mark.slow
 def test_a_finished_fold_is_not_trained_again_and_a_changed_one_is(make_job: MakeJob, crops: NDArray[np.uint8]) -> None:
     job = make_job()
     run_fold(job, crops, ALONE)
@@ -224,6 +226,7 @@ def test_one_cycle_and_bf16_train_too(make_job: MakeJob, crops: NDArray[np.uint8
     assert 0 < rates[-1] < rates[0] <= TINY.learning_rate
 
 
+@pytest.mark.slow
 def test_tensorboard_gets_training_and_validation_figures(make_job: MakeJob, crops: NDArray[np.uint8]) -> None:
     event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     job = make_job(tensorboard=True)
