@@ -124,7 +124,8 @@ def test_cells_are_told_for_the_interval_that_is_asked_for(study: Path) -> None:
         return {target.half_width for size in Results.read(study / "results.json").enough for target in size.targets}
 
     assert widths("--half-width", "0.1", "--half-width", "0.03") == {0.1, 0.03}
-    assert "Cells for ±&nbsp;0.1" in (study / "report.html").read_text(encoding="utf-8")
+    shown = "Cells for ±&nbsp;0.1" in (study / "report.html").read_text(encoding="utf-8")
+    assert shown == (Results.read(study / "results.json").models[0].collapsed is None)
     assert widths() == {0.05, 0.025}
     assert configure(models=[MODEL], settings=["half_widths=[0.03]"]).half_widths == (0.03,)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 
 from buffycoat.records.documents import Document, Estimate, Fault
 
@@ -26,15 +26,32 @@ Status = Literal["preliminary", "final", "amended"]
 Unit = Literal["%", "10*9/L"]
 Level = Literal["low", "within", "high"]
 
+
+def stripped(text: str) -> str:
+    """Return text without the blanks around it.
+
+    Raises
+    ------
+    ValueError
+        Nothing is left.
+    """
+    if not text.strip():
+        raise ValueError("nothing but blanks")
+    return text.strip()
+
+
+# Blanks are stripped after the rest was checked, so that the pattern says all of what is taken.
 Line = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]+$"),
+    StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]+$"),
+    AfterValidator(stripped),
 ]
 """Text on one line, without control characters."""
 
 Identifier = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]+$"),
+    StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f\u2028\u2029]+$"),
+    AfterValidator(stripped),
 ]
 """What a laboratory calls a specimen or subject; taken as it is, never interpreted."""
 

@@ -5,16 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
 
-from buffycoat.records.differential import Line
+from buffycoat.records.differential import Line, stripped
 from buffycoat.records.documents import Estimate
 
 Role = Literal["reader", "reviewer", "administrator"]
 SlideState = Literal["empty", "analysing", "to_review", "signed"]
 ReadingState = Literal["open", "amending", "signed"]
 Name = Line  # what reports take, too
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=2000)]
+
+
+def _with_three_letters(text: str) -> str:
+    if len(stripped(text)) < 3:
+        raise ValueError("fewer than three letters")
+    return stripped(text)
+
+
+Reason = Annotated[str, StringConstraints(min_length=3, max_length=2000), AfterValidator(_with_three_letters)]
 RequestId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
 Sequence = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Pixel = Annotated[int, Field(ge=-(2**20), le=2**20)]
