@@ -215,6 +215,21 @@ def test_a_tar_cut_between_its_members_says_so(tmp_path: Path, beyond: int) -> N
     assert len(_found(whole)) == 6
 
 
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 5, 9])
+def test_an_archive_of_a_few_bytes_is_a_fault(tmp_path: Path, length: int) -> None:
+    for ending in (".tar.gz", ".tar.bz2", ".tar.xz", ".zip", ".tar"):
+        mode = "w:" + ending.removeprefix(".tar").removeprefix(".") if ending != ".zip" else ""
+        whole = (
+            _zip(tmp_path / "a.zip", {"1.jpg": PIXELS})
+            if not mode
+            else _tar(tmp_path / f"a{ending}", {"1.jpg": PIXELS}, mode)
+        )
+        cut = tmp_path / f"cut{ending}"
+        cut.write_bytes(whole.read_bytes()[:length])
+        (fault,) = photographs_in(cut)
+        assert fault.error is not None
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_damage_is_never_worse_than_a_fault(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:

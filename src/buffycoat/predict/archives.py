@@ -28,6 +28,7 @@ _ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 _FAULTS = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, NotImplementedError, struct.error),
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, MemoryError, OverflowError),
+    TypeError,  # tarfile's own, of a gzip that ends in its first bytes
 )
 _HEAD = 512
 _BEFORE_A_MEMBER = (
