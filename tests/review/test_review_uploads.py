@@ -185,6 +185,15 @@ def test_a_packed_tar_is_unpacked_a_piece_at_a_time(tmp_path: Path, mode: str) -
     assert peak < 20_000_000
 
 
+def test_a_tar_cut_between_its_members_says_so(tmp_path: Path) -> None:
+    """It reads to its end without a fault, and a slide would lack photographs without a word."""
+    settings = ReviewSettings(folder=tmp_path)
+    whole = _tar({f"{place}.png": b"x" * 1024 for place in range(4)}, "w")
+    *read, (name, _, fault) = members(io.BytesIO(whole[: 2 * (512 + 1024)]), settings)
+    assert [one[0] for one in read] == ["0.png", "1.png"]
+    assert (name, fault) == ("archive", "it lacks its end mark, and may be truncated")
+
+
 def test_a_tar_with_a_huge_header_is_refused(tmp_path: Path) -> None:
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w:gz", format=tarfile.PAX_FORMAT) as archive:

@@ -19,7 +19,7 @@ def find_leakage(splits: pl.DataFrame, cells: pl.DataFrame, pairs: Sequence[Copy
     """Return what a split leaks from training into the held-out part or into the inner validation, or None.
 
     The inner validation ends the training, and calibration and thresholds are fitted on it: with copies of its rows
-    among the training rows a network seems surer, and surer rightly, than it is.
+    among the training rows a network seems to know more than it does.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ from buffycoat.records.differential import Counter
 
 if TYPE_CHECKING:
     from buffycoat.differential.gallery import GalleryCell
-    from buffycoat.records.differential import Differential
+    from buffycoat.records.differential import Differential, ReferenceRanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +56,20 @@ class Options:
 def run_differential(options: Options) -> int:
     """Do what was asked for; return how many photographs could not be read."""
     _check(options)
+    ranges = None if options.ranges is None else read_ranges(options.ranges)  # a fault in it is said before any work
     formats = [write.format_of(path, options.form) for path in options.out]
     printed = write.format_of(Path(), options.form) if options.form is not None and not options.out else "table"
     other = None if options.against is None else Other(options.against, options.against_name)
     gallery: dict[str, Sequence[GalleryCell]] = {}
     unread = 0
     if all(map(_is_count, options.fields)):
-        counts = _read(options)
+        counts = _read(options, ranges)
         if other is not None:
             counts = [with_comparison(made, other.compared(made, slides=len(counts))) for made in counts]
     else:
         pictures = "html" in {*formats, printed}
         slides, predictor = _look(options, pictures=pictures)
-        counts = [_count(slide, predictor, options) for slide in slides]
+        counts = [_count(slide, predictor, options, ranges) for slide in slides]
         if other is not None:
             counts = [
                 with_comparison(made, other.compared(made, slide, slides=len(slides)))
@@ -103,8 +104,6 @@ def _check(options: Options) -> None:
         raise UsageError(f"--level must be at least 50 and below 100 %, not {100 * options.level:g}.")
     if options.wbc is not None and not 0 < options.wbc < math.inf:
         raise UsageError(f"--wbc is the leukocyte count in 10⁹/L, above 0; not {options.wbc:g}.")
-    if options.ranges is not None:
-        read_ranges(options.ranges)  # a fault in it is said now, not when all is counted
     if options.processing not in get_args(Processing):
         raise UsageError(f"--hl7-processing is T, D or P, not {options.processing!r}.")
     if "-" in options.fields and sys.stdin.isatty():
@@ -150,20 +149,20 @@ def _of_one_slide(options: Options) -> str:
     return " and ".join(name for name, value in given.items() if value is not None)
 
 
-def _count(slide: Slide, predictor: Predictor, options: Options) -> Differential:
+def _count(slide: Slide, predictor: Predictor, options: Options, ranges: ReferenceRanges | None) -> Differential:
     return differential_of(
         slide,
         predictor.card,
         views=options.views,
         wbc=options.wbc,
-        ranges=None if options.ranges is None else read_ranges(options.ranges),
+        ranges=ranges,
         specimen=options.specimen,
         subject=options.subject,
         level=options.level,
     )
 
 
-def _read(options: Options) -> list[Differential]:
+def _read(options: Options, ranges: ReferenceRanges | None) -> list[Differential]:
     """Read counts made before: to compare them, or to write them in another format."""
     if options.bundle is not None:
         raise UsageError(f"--bundle is for photographs; {options.fields[0]} is a count already.")
@@ -180,17 +179,17 @@ def _read(options: Options) -> list[Differential]:
         if value is not None and len(totals) > 1 and name != "--ranges":
             raise UsageError(f"{name} belongs to one slide, and {len(totals)} counts were given.")
     counts = [made for name in documents for made in write.read(Path(name))]
-    return counts + [_totals(Path(name), options) for name in totals]
+    return counts + [_totals(Path(name), options, ranges) for name in totals]
 
 
-def _totals(path: Path, options: Options) -> Differential:
+def _totals(path: Path, options: Options, ranges: ReferenceRanges | None) -> Differential:
     """Return a person's totals as a count, called by the file's name."""
     return count(
         read_counts(path),
         slide=options.slide or path.stem,
         counted_by=Counter(kind="person", name=f"the count in {path.name}"),
         wbc=options.wbc,
-        ranges=None if options.ranges is None else read_ranges(options.ranges),
+        ranges=ranges,
         specimen=options.specimen,
         subject=options.subject,
         level=options.level,

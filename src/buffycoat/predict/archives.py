@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from buffycoat.predict.items import Item, Remote
 from buffycoat.predict.listing import is_photograph
+from buffycoat.predict.tars import open_tar
 
 MARK = "!/"
 """Stands between an archive and the name inside it: ``slide.zip!/fields/a.jpg``."""
@@ -28,13 +29,8 @@ _ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 _FAULTS = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, NotImplementedError, struct.error),
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, MemoryError, OverflowError),
-    TypeError,  # tarfile's own, of a gzip that ends in its first bytes
 )
 _HEAD = 512
-_BEFORE_A_MEMBER = (
-    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
-)
-_MOST_BEFORE_A_MEMBER = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +160,7 @@ def _zipped(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
 
 def _tarred(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
     packed = _bytes_of(raw)
-    with _Tar.open(fileobj=raw, mode="r|*") as archive:
+    with open_tar(raw) as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # else each is remembered, a kilobyte apiece
             # Against the whole archive, which is packed as one: what was read so far lags behind the first members.
@@ -195,32 +191,6 @@ def _tarred(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
             yield Item(name, content)
         if not archive.ended:
             yield Item(path, None, error="archive without its end mark: it may be truncated")
-
-
-class _Member(tarfile.TarInfo):
-    """A member whose long name, or what else stands before it, is bounded: that is read into memory at once."""
-
-    @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> _Member:
-        """Return the next member."""
-        try:
-            return super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # a block of zeros
-            archive.ended = True  # type: ignore[attr-defined]
-            raise
-
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in _BEFORE_A_MEMBER and self.size > _MOST_BEFORE_A_MEMBER:
-            raise tarfile.ReadError(f"{self.size / 1e6:.0f} MB before a member, for its name")
-        found: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
-        return found
-
-
-class _Tar(tarfile.TarFile):
-    """A tar that knows whether its end mark was met; what is cut between two members lacks it."""
-
-    tarinfo = _Member
-    ended = False
 
 
 def _bytes_of(stream: BinaryIO) -> int:

@@ -6,8 +6,6 @@ is read counts against the limits as it is read, whatever the archive says of it
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
 import lzma
 import struct
@@ -17,6 +15,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, BinaryIO, cast
 
+from buffycoat.predict.tars import open_tar
 from buffycoat.review.settings import ReviewSettings
 
 Member = tuple[str, bytes | None, str | None]
@@ -29,10 +28,6 @@ _FAULTS = (
 _HEAD = 512
 _PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 _ZIP_PACKINGS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-_TAR_HEADERS = frozenset(
-    {tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE}
-)
-_TAR_HEADER_BYTES = 1 << 20
 _ENTRIES_PER_FILE = 4
 _ENTRY_BYTES = 1024
 _LEAST_DIRECTORY_BYTES = 1 << 18
@@ -142,7 +137,7 @@ class _Opening(io.BufferedIOBase):
 
 
 def _tarred(stream: BinaryIO, allowance: _Allowance) -> Iterator[Member]:
-    with tarfile.open(fileobj=_unpacked(stream), mode="r|", tarinfo=_TarMember) as archive:
+    with open_tar(stream) as archive:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # else every member is remembered
             allowance.entry()
@@ -157,26 +152,8 @@ def _tarred(stream: BinaryIO, allowance: _Allowance) -> Iterator[Member]:
             inside = archive.extractfile(member)
             if inside is not None:
                 yield _read(member.name, inside, allowance)
-
-
-class _TarMember(tarfile.TarInfo):
-    """A member whose headers are bounded: tar reads long names and further headers in one piece."""
-
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in _TAR_HEADERS and self.size > _TAR_HEADER_BYTES:
-            raise tarfile.ReadError("a header is too large")
-        return cast("tarfile.TarInfo", super()._proc_member(archive))  # type: ignore[misc]
-
-
-def _unpacked(stream: BinaryIO) -> IO[bytes]:
-    """Return a tar's own bytes, unpacked a bounded piece at a time."""
-    head = stream.read(6)
-    stream.seek(0)
-    if head.startswith(b"\x1f\x8b"):
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb"))
-    if head.startswith(b"BZh"):
-        return cast("IO[bytes]", bz2.BZ2File(stream))
-    return cast("IO[bytes]", lzma.LZMAFile(stream)) if head == b"\xfd7zXZ\x00" else stream
+        if not archive.ended:
+            yield "archive", None, "it lacks its end mark, and may be truncated"
 
 
 def _read(name: str, inside: IO[bytes], allowance: _Allowance) -> Member:
