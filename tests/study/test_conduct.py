@@ -17,6 +17,7 @@ from buffycoat.records.documents import Cleaning, NetworkCard, Results
 from buffycoat.study.conduct import conduct
 from buffycoat.study.config import StudyConfig, configure
 from buffycoat.study.folder import StudyFolder
+from buffycoat.study.record import StudyRecord
 from tests.study.conftest import MODELS, TINY, command, wait_for
 
 
@@ -97,6 +98,30 @@ def test_another_study_in_the_folder_is_refused_and_what_differs_is_named(
     assert "--overwrite" in str(caught.value.hint)
     conduct(str(drawn), other, out, overwrite=True)
     assert json.loads((out / "study.json").read_text())["seed"] == 8
+
+
+@pytest.mark.slow
+def test_a_study_grows_by_networks_and_repeats_without_training_anything_again(drawn: Path, tmp_path: Path) -> None:
+    """One network on one split first; later another network, two splits and the baseline, in the same folder."""
+    folds = (*TINY, "split.folds=2", "train.epochs=1", "unlike=false")
+    small = configure(preset="standard", models=MODELS[:1], weights="none", settings=(*folds, "baseline=false"), seed=7)
+    large = configure(
+        preset="thorough", models=MODELS, weights="none", settings=(*folds, "split.repeats=2", "train_seeds=1"), seed=7
+    )
+    out = tmp_path / "out"
+    conduct(str(drawn), small, out)
+    weights = out / "models" / MODELS[0] / "r0f0" / "weights.safetensors"
+    before, stamp = _predictions(out), weights.stat().st_mtime_ns
+    grown = conduct(str(drawn), large, out)
+    assert weights.stat().st_mtime_ns == stamp
+    after = _predictions(out)
+    kept = after.filter((pl.col("model") == MODELS[0]) & (pl.col("repeat") == 0))
+    assert kept.equals(before.select(kept.columns).sort(kept.columns[:4]))
+    assert {model.model for model in grown.models} >= set(MODELS)
+    assert set(after.select("model", "repeat").unique().iter_rows()) >= {(name, k) for name in MODELS for k in (0, 1)}
+    assert StudyRecord.read(out / "study.json").preset == "thorough"
+    with pytest.raises(OutputError, match=r"another study.*models: .*split\.repeats: 2 there, 1 asked for"):
+        conduct(str(drawn), small, out)
 
 
 @pytest.mark.slow

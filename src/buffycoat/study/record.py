@@ -32,18 +32,38 @@ class StudyRecord(Document):
     weights: dict[str, StartWeights] = Field(default_factory=dict)  # by network; empty in an earlier version's study
 
     def differences(self, config: StudyConfig, content_hash: str) -> list[str]:
-        """Return in words what sets another configuration and data apart from this study's; empty: nothing."""
-        # How an override was written decides nothing; what is measured besides can be added to a study later.
-        spelling: Any = {"recipe": {"changes"}, **dict.fromkeys(EvidenceConfig.model_fields, True)}
-        mine, other = (_leaves(one.model_dump(mode="json", exclude=spelling)) for one in (self.config, config))
+        """Return in words what sets another configuration and data apart from this study's; empty: nothing.
+
+        A study may grow: further networks, further repeats, the baseline, and what is measured besides are no
+        difference, since everything that was trained stays as it is. Its preset is then another.
+        """
+        mine, other = (_leaves(self._compared(one)) for one in (self.config, config))
         found = [
             f"{key}: {mine.get(key, 'not set')} there, {other.get(key, 'not set')} asked for"
             for key in sorted(mine.keys() | other.keys())
-            if mine.get(key) != other.get(key)
+            if mine.get(key) != other.get(key) and not self._grown(key, config)
         ]
+        if all(line.startswith("preset: ") for line in found):
+            found = []
         if content_hash != self.data.content_hash:
             found.insert(0, "the data are others, or have changed")
         return found
+
+    def _compared(self, config: StudyConfig) -> dict[str, Any]:
+        """Return the choices that have to agree, of this study's networks only."""
+        # How an override was written decides nothing.
+        spelling: Any = {"recipe": {"changes"}, **dict.fromkeys(EvidenceConfig.model_fields, True)}
+        choices = config.model_dump(mode="json", exclude=spelling)
+        choices["train"] = {model: train for model, train in choices["train"].items() if model in self.config.models}
+        return choices
+
+    def _grown(self, key: str, config: StudyConfig) -> bool:
+        """Say whether a choice that differs only adds to this study."""
+        if key == "models":
+            return set(self.config.models) < set(config.models)
+        if key == "split.repeats":
+            return self.config.split.scheme != "given" and self.config.split.repeats < config.split.repeats
+        return key == "baseline" and config.baseline
 
 
 def _leaves(value: Any, path: str = "") -> dict[str, Any]:
