@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from buffycoat.evaluate.abstention import WITHHOLD_ALL, choose_threshold, risk_coverage
+from buffycoat.evaluate.abstention import WITHHOLD_ALL, choose_threshold, fewest_answers, risk_coverage
 
 
 def drawn(seed: int, n: int, places: int = 15) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -55,6 +55,17 @@ def test_the_threshold_is_the_lowest_that_keeps_the_rate(seed: int, rate: float)
         assert found == 0
     else:
         assert found == min(allowed)
+
+
+def test_photographs_of_one_cell_count_as_one_answer() -> None:
+    odds, labels = drawn(4, 60)
+    groups = np.arange(60).repeat(5)
+    once = choose_threshold(odds, labels, 0.1)
+    assert choose_threshold(odds.repeat(5, axis=0), labels.repeat(5), 0.1, groups) == once
+    sure, right = np.array([[0.9, 0.1]]).repeat(200, axis=0), np.zeros(200, dtype=np.int64)
+    assert choose_threshold(sure, right, 0.05) == 0
+    assert choose_threshold(sure, right, 0.05, np.arange(200) // 20) == WITHHOLD_ALL, "ten cells promise no 5 %"
+    assert fewest_answers(0.05) == 19
 
 
 @pytest.mark.parametrize("rate", [0.02, 0.05, 0.1])

@@ -147,3 +147,13 @@ def test_the_error_of_perfect_probabilities_is_what_simulation_says() -> None:
         errors.append(calibration.expected_calibration_error(odds, labels))
     odds, _, _ = drawn(999, n=200)
     assert calibration.chance_calibration_error(odds, seed=1) == pytest.approx(float(np.mean(errors)), rel=0.12)
+
+
+def test_answers_to_one_cell_share_their_luck() -> None:
+    """Asked three times, the same cells show the error of the cells, not that of three times as many."""
+    odds, _, _ = drawn(999, n=200)
+    once = calibration.chance_calibration_error(odds, seed=1)
+    thrice = np.tile(odds, (3, 1))
+    again = calibration.chance_calibration_error(thrice, groups=np.tile(np.arange(200), 3), seed=1)
+    assert again == pytest.approx(once, rel=0.02)
+    assert calibration.chance_calibration_error(thrice, seed=1) < 0.7 * once

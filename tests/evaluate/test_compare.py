@@ -10,7 +10,7 @@ from scipy.stats import binomtest, false_discovery_control
 
 from buffycoat.evaluate.compare import compare_all, exact_mcnemar, holm, sentence
 from buffycoat.evaluate.held_out import held_out
-from buffycoat.evaluate.intervals import PAIRED
+from buffycoat.evaluate.intervals import PAIRED, fewer
 from buffycoat.records.documents import Comparison, Estimate, Interval
 from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
 
@@ -112,7 +112,8 @@ def test_copies_of_one_cell_are_one_cell_to_the_test() -> None:
     assert (found.first_only_right, found.second_only_right) == (20, 0)
     assert found.p_value == pytest.approx(0.5)
     assert found.method == "exact sign test on 3 groups of cells"
-    assert found.difference.interval.method == f"{PAIRED} at the effective number of cells (3 groups: 2)"
+    number = 2 * fewer(30, 3)
+    assert found.difference.interval.method == f"{PAIRED} at the effective number of cells (3 groups: {number:.3g})"
     assert not found.settled
 
 

@@ -57,5 +57,30 @@ def test_a_class_with_too_few_rows_is_always_named() -> None:
     assert conformal.prediction_sets([[1e-9, 1 - 1e-9]], [conformal.ALWAYS, 0.5]).all()
 
 
+def test_photographs_of_one_cell_count_as_one_cell() -> None:
+    rng = np.random.default_rng(3)
+    scores = rng.random(9)
+    odds = np.stack([1 - scores, scores], axis=1).repeat(4, axis=0)  # class 0, four photographs of each of nine cells
+    labels, groups = np.zeros(36, dtype=np.int64), np.arange(9).repeat(4)
+    once = conformal.class_thresholds(odds[::4], labels[::4])
+    assert conformal.class_thresholds(odds, labels, groups=groups).tolist() == pytest.approx(once.tolist())
+    assert conformal.class_thresholds(odds, labels, groups=groups // 2)[0] == conformal.ALWAYS, "five cells only"
+
+
+def test_the_promise_holds_where_rows_come_in_groups() -> None:
+    """Ten groups of twelve rows: counted one by one they promise 0.90 and hold less."""
+    rng = np.random.default_rng(5)
+    covered: dict[bool, list[float]] = {True: [], False: []}
+    for _ in range(1500):
+        level = rng.normal(0, 1, 11)[:, None] + rng.normal(0, 0.3, (11, 12))
+        wrong = 1 / (1 + np.exp(-level))
+        odds = np.stack([1 - wrong, wrong], axis=2)
+        labels, groups = np.zeros(120, dtype=np.int64), np.arange(10).repeat(12)
+        for grouped, shares in covered.items():
+            found = conformal.class_thresholds(odds[:10].reshape(-1, 2), labels, groups=groups if grouped else None)
+            shares.append(float((wrong[10] <= found[0]).mean()))
+    assert np.mean(covered[True]) > 0.89 > np.mean(covered[False])
+
+
 def test_a_set_may_be_empty() -> None:
     assert not conformal.prediction_sets([[0.5, 0.5]], [0.2, 0.2]).any()

@@ -59,6 +59,31 @@ def test_repeats_are_compared_by_fold_and_must_agree_before_anything_is_settled(
     assert found.settled == (by_hand.p_value < 0.05)
 
 
+def test_repeated_hold_outs_count_the_rows_that_were_trained_on() -> None:
+    """One fold a repeat: the held-out rows alone do not say how many were trained on."""
+    cells = cells_of(spelt("nnee" * 10))
+    answers = {"a": ["nnee" * 10] * 3, "b": ["n" * 40, "nnee" * 4 + "n" * 24, "n" * 24 + "nnee" * 4]}
+    models = held_out(
+        pl.concat(
+            predictions_of(cells, spelt(text), model=name, repeat=repeat)
+            for name, of in answers.items()
+            for repeat, text in enumerate(of)
+        ),
+        cells,
+        CLASSES,
+    )
+    assert by_fold(models["a"], models["b"])[1] is None
+    trained = {(repeat, 0): 160 for repeat in range(3)}
+    assert by_fold(models["a"], models["b"], trained)[1] == pytest.approx(40 / 160)
+    (unknown,) = compare_all(list(models.values()), {"a": "a", "b": "b"})
+    assert unknown.resampled is None
+    (found,) = compare_all(list(models.values()), {"a": "a", "b": "b"}, trained)
+    by_hand = corrected_t_test([0.5, 0.3, 0.3], 0.25)
+    assert found.resampled is not None and by_hand is not None
+    assert found.resampled.p_value == pytest.approx(by_hand.p_value)
+    assert (found.resampled.interval.low, found.resampled.interval.high) == pytest.approx((by_hand.low, by_hand.high))
+
+
 def test_one_repeat_needs_no_correction() -> None:
     cells = cells_of(spelt("nnee" * 10))
     models = held_out(tables({"a": ["nnee" * 10], "b": ["n" * 40]}, cells, 1), cells, CLASSES)

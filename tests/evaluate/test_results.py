@@ -152,13 +152,23 @@ def test_a_collapsed_model_is_flagged_and_its_undefined_figures_are_none() -> No
 
 def test_a_network_that_gave_one_answer_in_some_folds_is_told() -> None:
     """Over all folds it has several answers; in two of them it learned nothing."""
-    truth = spelt("nelnelnelnel")
+    truth = spelt("nelnelnelnel" * 4)
     cells = cells_of(truth)
-    answers = [truth[k] if k % 4 > 1 else ("neutrophil", "eosinophil")[k % 4] for k in range(12)]  # fold k % 4
+    answers = [truth[k] if k % 4 > 1 else ("neutrophil", "eosinophil")[k % 4] for k in range(48)]  # fold k % 4
     results = run(predictions_of(cells, answers, folds=4), cells, titles={"net": "A net"})
     assert results.models[0].collapsed is None
     (said,) = [remark for remark in results.remarks if "collapsed" in remark]
     assert said.startswith("A net collapsed in 2 of 4 trainings") and "fold 1; fold 2" in said
+
+
+def test_a_single_mistake_in_a_small_fold_is_no_collapse() -> None:
+    """Folds of three cells: one mistake makes two answers one."""
+    truth = spelt("nen" * 20)
+    cells = cells_of(truth)
+    answers = list(truth)
+    answers[1] = answers[22] = "neutrophil"
+    results = run(predictions_of(cells, answers, folds=20), cells, titles={"net": "A net"})
+    assert not any("collapsed" in remark for remark in results.remarks)
 
 
 def test_the_majority_line_answers_the_largest_class_of_each_folds_training_rows() -> None:

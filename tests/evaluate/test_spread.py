@@ -8,6 +8,7 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from buffycoat.evaluate.held_out import held_out
+from buffycoat.evaluate.intervals import exact_interval
 from buffycoat.evaluate.spread import learning_points, part_variance, spread_of
 from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
 
@@ -45,6 +46,23 @@ def test_seeds_that_agree_leave_nothing_to_training() -> None:
     found = part_variance(right, np.arange(50), "net", "Net")
     assert found.deviation.value == pytest.approx(0) and found.share == pytest.approx(0)
     assert found.from_cells == pytest.approx(np.sqrt(0.16 / 49))
+    assert 0.02 < (found.deviation.interval.high or 0) < 0.04, "one cell of fifty may yet change"
+
+
+def test_equal_accuracies_do_not_mean_that_training_moves_nothing() -> None:
+    """Two seeds, five mistakes each, none in common: the accuracy is not known to the last digit."""
+    right = np.ones((60, 2))
+    right[:5, 0] = right[5:10, 1] = 0
+    found = part_variance(right, np.arange(60), "net", "Net")
+    assert found.accuracies[0] == found.accuracies[1]
+    assert found.deviation.value == pytest.approx(np.sqrt(10 / 2 / 59 / 60))
+    exact = exact_interval(55, 60)
+    assert found.interval.low is not None and exact.low is not None and found.interval.low <= exact.low
+    assert found.interval.high is not None and exact.high is not None and found.interval.high >= exact.high
+    assert found.share_interval is not None and (found.share_interval.high or 0) > 0.5
+    assert found.sentence.endswith("So few seeds hardly tell.")
+    faultless = part_variance(np.ones((300, 2)), np.arange(300), "net", "Net")
+    assert faultless.interval.low == pytest.approx(exact_interval(300, 300).low)
 
 
 def test_it_is_read_off_stored_predictions() -> None:

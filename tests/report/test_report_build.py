@@ -21,10 +21,11 @@ from buffycoat.cli import report as report_command
 from buffycoat.errors import DataError
 from buffycoat.files import write_json
 from buffycoat.records.documents import Cleaning, Estimate, Results
+from buffycoat.records.evidence import ResampledTest
 from buffycoat.report import html
 from buffycoat.report.build import build
 from buffycoat.report.mistakes import mistakes, wrong_in_all
-from buffycoat.report.numbers import interval, share
+from buffycoat.report.numbers import interval, p_number, share
 from buffycoat.report.study_files import read_study
 from tests.report.make_study import make_study
 
@@ -139,10 +140,25 @@ def test_comparison_table_holds_the_numbers_of_results_json(study: Path) -> None
 def test_pairs_table_holds_the_numbers_of_results_json(study: Path) -> None:
     (pair,) = results_of(study).comparisons
     rows = reader(study).table("The pairs")
-    verdict = "settled" if pair.settled else "not settled"
+    assert rows[0][5:] == ["Corrected p", "Settled"]
     assert (pair.difference.value or 0) > 0  # the better model is first already, so nothing is turned round
     assert rows[1][2:5] == [str(pair.first_only_right), str(pair.second_only_right), shown(pair.difference)]
-    assert rows[1][5].endswith(f" {verdict}")
+    assert rows[1][5:] == [p_number(pair.p_adjusted), "yes" if pair.settled else "no"]
+
+
+def test_repeats_have_their_own_test_in_the_table_of_pairs(study: Path, tmp_path: Path) -> None:
+    folder = copy_of(study, tmp_path / "study")
+    results = results_of(folder)
+    (pair,) = results.comparisons
+    again = ResampledTest(
+        statistic=2.0, degrees=14, p_value=0.07, p_adjusted=0.07, interval=pair.difference.interval, method="t-test"
+    )
+    pair = pair.model_copy(update={"resampled": again, "settled": False})
+    results.model_copy(update={"comparisons": (pair,)}).write(folder / "results.json")
+    build(folder)
+    rows = reader(folder).table("The pairs")
+    assert rows[0][5:] == ["Corrected p", "By repeats", "Settled"]
+    assert rows[1][5:] == [p_number(pair.p_adjusted), p_number(again.p_adjusted), "no"]
 
 
 def test_better_model_of_a_pair_comes_first(study: Path, tmp_path: Path) -> None:

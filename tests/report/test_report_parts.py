@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import itertools
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -17,7 +16,7 @@ from rich.console import Console
 from buffycoat import taxonomy
 from buffycoat.records.base import Estimate, Interval
 from buffycoat.records.documents import Comparison, ModelResult, NetworkCard, Results
-from buffycoat.records.evidence import Spread
+from buffycoat.records.evidence import ResampledTest, Spread
 from buffycoat.records.tables import HISTORY
 from buffycoat.report.colours import DARK, LIGHT, contrast, palettes
 from buffycoat.report.figures.bars import before_after
@@ -30,8 +29,8 @@ from buffycoat.report.numbers import with_interval
 from buffycoat.report.svg import Drawing, free_place, ticks
 from buffycoat.report.terminal import comparison_table, summary
 from buffycoat.report.views import methods
-from buffycoat.report.words import cautions, conclusion, headline
-from tests.report.make_study import FOUR, exact, make_study, model_result
+from buffycoat.report.words import cautions, conclusion, headline, ranking
+from tests.report.make_study import FOUR, exact, model_result
 
 TRUE = np.array([0] * 12 + [1] * 6 + [2] * 3 + [3] * 2)
 
@@ -269,12 +268,6 @@ def test_curves_of_odd_histories(loss: list[float | None]) -> None:
     parsed(drawing)
 
 
-def test_fixture_is_itself_consistent(tmp_path: Path) -> None:
-    folder = make_study(tmp_path / "study", n=30, models=("resnet18",), collapsed=(), repeats=2, folds=3)
-    found = Results.read(folder / "results.json")
-    assert found.models[0].n == 2 * found.n
-
-
 def test_settled_stands_with_what_was_not_measured() -> None:
     pair = (compared("a", "b", 0.01),)
     several = [model(name, 2).model_copy(update={"per_fold_accuracy": (0.8, 0.9, 0.9, 1.0, 0.9)}) for name in "ab"]
@@ -298,7 +291,10 @@ def test_seeds_that_were_measured_are_said_beside_settled() -> None:
     )
     found = results(model("a", 2), model("b", 3), comparisons=pair).model_copy(update={"spread": (spread,)})
     (said,) = cautions(found)
-    assert "neither limits nor p values count the seed of training" in said and "up to 0.028" in said
+    assert (
+        "neither limits nor p values count the seed of training" in said
+        and "by 0.028 (standard deviation, 0.010–0.900; 2 seeds)" in said
+    )
 
 
 def test_a_leaking_study_marks_its_tables() -> None:
@@ -312,9 +308,41 @@ def test_a_leaking_study_marks_its_tables() -> None:
 
 def test_repeats_show_how_far_they_lie_apart() -> None:
     once = model("a", 2)
-    twice = once.model_copy(update={"n": 2 * once.n, "per_fold_accuracy": (0.8, 0.9, 0.9, 1.0)})
+    twice = once.model_copy(update={"n": 2 * once.n, "repeats": 2, "per_fold_accuracy": (0.8, 0.9, 0.9, 1.0)})
     (words,) = cautions(results(twice))
-    assert words.startswith("A, over 2 repeats") and "from 0.850 to 0.950" in words
+    assert words.startswith("A, over 2 repeats") and "from 0.850 to 0.950 (mean over folds)" in words
+
+
+def test_answers_to_the_same_cells_are_not_called_cells() -> None:
+    once = model("a", 2)
+    rare = tuple(row.model_copy(update={"support": 60, "cells": 20}) for row in once.classes)
+    often = once.model_copy(update={"n": 3 * once.n, "right": 3 * once.right, "repeats": 3, "classes": rare})
+    assert f"{3 * once.right} of {3 * once.n} times correctly what {once.cells} held-out cells are" in headline(
+        results(often)
+    )
+    assert any(
+        "Intervals are wide where cells are few" in text and "20 cells" in text for text in conclusion(results(often))
+    )
+
+
+def test_repeated_hold_outs_are_repeats_too() -> None:
+    """Five hold-outs test most cells once: how many there were cannot be told from the number of answers."""
+    once = model("a", 2)
+    again = once.model_copy(update={"n": once.n + 3, "repeats": 5, "per_fold_accuracy": (0.8, 0.9, 0.7, 0.9, 1.0)})
+    (words,) = cautions(results(again))
+    assert words.startswith("A, over 5 repeats") and words.endswith("from 0.700 to 1.000.")
+
+
+def test_what_could_be_chance_is_said_with_the_test_that_doubts_it() -> None:
+    """McNemar's p is small, the corrected t-test's is not: the sentence must not quote the small one."""
+    pair = compared("a", "b", 0.003)
+    limits = Interval(low=-0.02, high=0.3, method="-")
+    doubt = ResampledTest(statistic=0.8, degrees=2, p_value=0.46, p_adjusted=0.46, interval=limits, method="t")
+    one, two = model("a", 1), model("b", 3)
+    doubted = pair.model_copy(update={"settled": False, "resampled": doubt})
+    assert "could be chance (corrected p\xa0=\xa00.46)" in ranking(results(one, two, comparisons=(doubted,)))
+    torn = pair.model_copy(update={"settled": False})
+    assert "do not agree" in ranking(results(one, two, comparisons=(torn,)))
 
 
 @given(st.floats(0, 400), st.lists(st.floats(0, 400), max_size=8))

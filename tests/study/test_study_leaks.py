@@ -25,6 +25,7 @@ from buffycoat.errors import DataError, OutputError
 from buffycoat.imaging.decode import read_image
 from buffycoat.records.audit import Audit, PaintOut
 from buffycoat.records.documents import Estimate, Interval, Results
+from buffycoat.records.labels import LabelAudit
 from buffycoat.records.tables import SPLITS
 from buffycoat.study.conduct import conduct
 from buffycoat.study.config import configure
@@ -147,6 +148,8 @@ def test_a_leaking_study_is_refused_and_marked_where_it_is_allowed(copied: Path,
     assert "LEAKING SPLIT" in (out / "page" / "index.md").read_text()
     assert json.loads((out / "study.json").read_text())["config"]["split"]["leaks"] == "allow"
     assert "groups NOT kept together" in results.protocol
+    labels = LabelAudit.read(out / "labels.json")
+    assert labels.leaked == results.leaked and labels.sentence.startswith("LEAKING SPLIT")
 
 
 @pytest.mark.slow

@@ -53,7 +53,9 @@ def risk_coverage(probabilities: ArrayLike, labels: ArrayLike) -> RiskCoverage:
     )
 
 
-def choose_threshold(probabilities: ArrayLike, labels: ArrayLike, error_rate: float) -> float:
+def choose_threshold(
+    probabilities: ArrayLike, labels: ArrayLike, error_rate: float, groups: ArrayLike | None = None
+) -> float:
     """Return the lowest largest-probability at which an answer is given so that few answers are wrong.
 
     Parameters
@@ -64,6 +66,8 @@ def choose_threshold(probabilities: ArrayLike, labels: ArrayLike, error_rate: fl
         Shape ``(n,)``: class numbers from 0.
     error_rate
         Share of the answers that may be wrong.
+    groups
+        Shape ``(n,)``: rows of the same group count as parts of one. By default every row counts as one.
 
     Returns
     -------
@@ -73,11 +77,29 @@ def choose_threshold(probabilities: ArrayLike, labels: ArrayLike, error_rate: fl
         the threshold on these very rows: by simulation the rate is kept on average from 100 rows on (in single
         samples it may be missed), so measure it on others.
     """
-    curve = risk_coverage(probabilities, labels)
-    count = len(np.asarray(labels))
-    answered = np.round(curve.coverage * count)
-    fits = (curve.risk * answered + 1) / (answered + 1) <= error_rate + 1e-12
+    sure, right = confidences(probabilities), verdicts(probabilities, labels)
+    if not len(sure):
+        return WITHHOLD_ALL
+    order = np.argsort(-sure, kind="stable")
+    worth = np.ones(len(sure))
+    if groups is not None:
+        _, number, size = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+        worth = (1 / size)[number]
+    last = np.flatnonzero(np.diff(sure[order], append=-1.0) != 0)  # equal confidences are answered together
+    answered, wrong = np.cumsum(worth[order])[last], np.cumsum((worth * ~right)[order])[last]
+    fits = (wrong + 1) / (answered + 1) <= error_rate + 1e-9
     if not fits.any():
         return WITHHOLD_ALL
-    last = int(np.flatnonzero(fits)[-1])
-    return 0.0 if last == len(fits) - 1 else float(curve.threshold[last])
+    most = int(np.flatnonzero(fits)[-1])
+    return 0.0 if most == len(fits) - 1 else float(sure[order][last][most])
+
+
+def fewest_answers(error_rate: float) -> int:
+    """Return how many answers, all of them right, it takes before any threshold can promise this rate.
+
+    Examples
+    --------
+    >>> fewest_answers(0.05), fewest_answers(0.02)
+    (19, 49)
+    """
+    return int(np.ceil(1 / error_rate - 1 - 1e-9))

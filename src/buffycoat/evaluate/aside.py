@@ -89,5 +89,10 @@ def by_other_rows(
 
 def threshold_source(held: HeldOut) -> str:
     """Say in words which rows set the thresholds."""
-    several = len({(repeat, fold) for repeat, fold, _ in folds_of(held)}) > 1
-    return OTHER_FOLDS if several else OWN_VALIDATION
+    return OTHER_FOLDS if has_other_folds(held) else OWN_VALIDATION
+
+
+def has_other_folds(held: HeldOut) -> bool:
+    """Say whether a repeat has several folds, so that one may set what another is judged by."""
+    folds = [(repeat, fold) for repeat, fold, _ in folds_of(held)]
+    return len(folds) > len({repeat for repeat, _ in folds})

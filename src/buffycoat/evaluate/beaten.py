@@ -45,9 +45,17 @@ def _figures(pair: Comparison, network: str) -> str:
     if ends[0] is not None and ends[1] is not None:
         low, high = sorted((sign * ends[0], sign * ends[1]))
         text += f", {_signed(low)} to {_signed(high)}"
-    p = f"{pair.p_adjusted:.2f}" if pair.p_adjusted >= 0.01 else f"{pair.p_adjusted:.3f}"
     test = pair.method.split(" test", maxsplit=1)[0]
-    return f"{text}; {test} test, corrected p {'below 0.001' if pair.p_adjusted < 0.001 else p}"
+    text += f"; {test} test, corrected p {_shown(pair.p_adjusted)}"
+    if pair.resampled is not None:
+        text += f"; corrected resampled t-test, corrected p {_shown(pair.resampled.p_adjusted)}"
+    return text
+
+
+def _shown(p: float) -> str:
+    if p < 0.001:
+        return "below 0.001"
+    return f"{p:.2f}" if p >= 0.01 else f"{p:.3f}"
 
 
 def _signed(value: float) -> str:

@@ -183,11 +183,22 @@ def expected_calibration_error(probabilities: ArrayLike, labels: ArrayLike, bins
     return sum(abs(one.right - one.count * one.confidence) for one in found) / total if total else float("nan")
 
 
-def chance_calibration_error(probabilities: ArrayLike, *, bins: int = BINS, draws: int = 500, seed: int = 0) -> float:
-    """Return the mean calibration error that perfect probabilities would show on these rows, by simulation."""
+def chance_calibration_error(
+    probabilities: ArrayLike,
+    *,
+    groups: ArrayLike | None = None,
+    bins: int = BINS,
+    draws: int = 500,
+    seed: int = 0,
+) -> float:
+    """Return the mean calibration error that perfect probabilities would show on these rows, by simulation.
+
+    Rows of the same group, shape ``(n,)``, share their luck, as answers to one cell do; by default each has its own.
+    """
     sure = confidences(probabilities)
     place = bin_of(sure, bins)
-    right = np.random.default_rng(seed).random((draws, len(sure))) < sure
+    units, unit = np.unique(np.arange(len(sure)) if groups is None else np.asarray(groups), return_inverse=True)
+    right = np.random.default_rng(seed).random((draws, len(units)))[:, unit] < sure
     apart = np.zeros((draws, int(place.max()) + 1))
     for number in range(apart.shape[1]):
         of = place == number

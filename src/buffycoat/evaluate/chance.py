@@ -87,5 +87,8 @@ def answered_variance(
     for _ in range(DRAWS):
         times = generator.multinomial(len(names), np.full(len(names), 1 / len(names)))[number]
         taken = np.repeat(np.arange(len(number)), times)
-        shares.append(float(np.mean(sure >= choose_threshold(odds[taken], labels[taken], error_rate))))
+        # A group drawn twice is two groups: each of its rows carries the number of its turn.
+        turn = np.arange(len(taken)) - np.repeat(np.cumsum(times) - times, times)
+        units = number[taken] + turn * len(names)
+        shares.append(float(np.mean(sure >= choose_threshold(odds[taken], labels[taken], error_rate, units))))
     return float(np.var(shares))

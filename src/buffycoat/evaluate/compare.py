@@ -18,7 +18,7 @@ from scipy.special import bdtr
 from buffycoat.evaluate import overlap
 from buffycoat.evaluate.enough import images_needed
 from buffycoat.evaluate.held_out import HeldOut, Numbers
-from buffycoat.evaluate.intervals import LEVEL, PAIRED, interval, paired_limits
+from buffycoat.evaluate.intervals import LEVEL, PAIRED, fewer, interval, paired_limits
 from buffycoat.records.documents import Comparison, Estimate, Interval
 from buffycoat.records.evidence import ResampledTest
 
@@ -103,7 +103,7 @@ class Paired:
         spread = float((np.bincount(number, weights=lead) ** 2).sum()) / rows**2
         if groups < 2 or spread < _SAME:
             return float(groups)
-        return min(float(rows), (ahead + behind - apart**2) / spread * (groups - 1) / groups)
+        return min(float(rows), (ahead + behind - apart**2) / spread * (groups - 1) / groups * fewer(rows, groups))
 
     def by_cell(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Numbers]:
         """Return each cell's verdict in both models, from probabilities averaged over the repeats, and its group."""
@@ -151,12 +151,24 @@ class PairedTest:
     method: str
 
 
-def compare_all(models: Sequence[HeldOut], titles: Mapping[str, str]) -> tuple[Comparison, ...]:
-    """Compare every two models, in their order, the p-values corrected for the number of comparisons."""
+def compare_all(
+    models: Sequence[HeldOut], titles: Mapping[str, str], training: Mapping[tuple[int, int], int] | None = None
+) -> tuple[Comparison, ...]:
+    """Compare every two models, in their order, the p-values corrected for the number of comparisons.
+
+    Parameters
+    ----------
+    models
+        Their held-out predictions.
+    titles
+        By name, for the sentences.
+    training
+        Rows trained on by (repeat, fold), for :func:`~buffycoat.evaluate.overlap.by_fold`.
+    """
     pairs = [paired for paired in (Paired.of(*pair) for pair in combinations(models, 2)) if len(paired.first.cell)]
     tests = [paired.test() for paired in pairs]
     corrected = holm([test.p_value for test in tests])
-    over_folds = _resampled(pairs)
+    over_folds = _resampled(pairs, training)
     comparisons = []
     for paired, test, adjusted, again in zip(pairs, tests, corrected, over_folds, strict=True):
         difference = paired.difference()
@@ -185,12 +197,14 @@ def compare_all(models: Sequence[HeldOut], titles: Mapping[str, str]) -> tuple[C
     return tuple(comparisons)
 
 
-def _resampled(pairs: Sequence[Paired]) -> list[ResampledTest | None]:
+def _resampled(pairs: Sequence[Paired], training: Mapping[tuple[int, int], int] | None) -> list[ResampledTest | None]:
     """Return the corrected resampled t-test of each pair, Holm-corrected; None where folds do not overlap."""
     found = []
     for paired in pairs:
-        repeated = paired.repeats > 1
-        test = overlap.corrected_t_test(*overlap.by_fold(paired.first, paired.second)) if repeated else None
+        test = None
+        if paired.repeats > 1:
+            leads, ratio = overlap.by_fold(paired.first, paired.second, training)
+            test = None if ratio is None else overlap.corrected_t_test(leads, ratio)
         found.append(test)
     corrected = iter(holm([test.p_value for test in found if test is not None]))
     return [

@@ -1,7 +1,8 @@
 """Prediction sets that hold the true class as often as promised, class by class.
 
 Sources: Vovk, Gammerman and Shafer, Algorithmic Learning in a Random World (2005), label-conditional conformal
-prediction; Sadinle, Lei and Wasserman, J. Am. Stat. Assoc. 114 (2019) 223 (the score one minus probability).
+prediction; Sadinle, Lei and Wasserman, J. Am. Stat. Assoc. 114 (2019) 223 (the score one minus probability); Dunn,
+Wasserman and Ramdas, J. Am. Stat. Assoc. 118 (2023) 2491 (rows that come in groups).
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def fewest_rows(level: float = LEVEL) -> int:
     return int(np.ceil(level / (1 - level) - 1e-9))
 
 
-def class_thresholds(probabilities: ArrayLike, labels: ArrayLike, level: float = LEVEL) -> Floats:
+def class_thresholds(
+    probabilities: ArrayLike, labels: ArrayLike, level: float = LEVEL, groups: ArrayLike | None = None
+) -> Floats:
     """Return for each class the largest 1 − p at which it still belongs into a set.
 
     Parameters
@@ -38,20 +41,27 @@ def class_thresholds(probabilities: ArrayLike, labels: ArrayLike, level: float =
         Shape ``(n,)``: class numbers from 0.
     level
         Share of each class's cells whose set shall hold the class, at least, on average over such samples of rows.
+    groups
+        Shape ``(n,)``: rows with the same number are photographs of one cell, or hang together otherwise; each counts
+        as a part of one. By default every row counts as one.
 
     Returns
     -------
     NDArray
         Shape ``(C,)``: the ⌈(m + 1) · level⌉-th smallest score of the class's m rows; :data:`ALWAYS` where m is too
-        small for that.
+        small for that. Of m groups, the smallest score that rows worth (m + 1) · level groups do not exceed.
     """
     odds, true = np.asarray(probabilities, dtype=np.float64), np.asarray(labels, dtype=np.int64)
+    units = np.arange(len(true)) if groups is None else np.asarray(groups)
     thresholds = np.full(odds.shape[1], ALWAYS)
     for place in range(odds.shape[1]):
-        scores = np.sort(1 - odds[true == place, place])
-        rank = int(np.ceil((len(scores) + 1) * level - 1e-9))
-        if rank <= len(scores):
-            thresholds[place] = scores[rank - 1]
+        of = np.flatnonzero(true == place)
+        _, number, size = np.unique(units[of], return_inverse=True, return_counts=True)
+        order = np.argsort(1 - odds[of, place], kind="stable")
+        worth = np.cumsum((1 / size)[number][order])
+        enough = np.flatnonzero(worth >= (len(size) + 1) * level - 1e-9)
+        if len(enough):
+            thresholds[place] = 1 - odds[of[order[enough[0]]], place]
     return thresholds
 
 

@@ -113,9 +113,16 @@ def effective_number(right: ArrayLike, size: ArrayLike, level: float = LEVEL) ->
     spread = float(((hits - mean * cells) ** 2).sum()) * groups / (groups - 1) / total**2
     if spread <= _SAME or not 0 < mean < 1:
         return float(groups)
+    return min(total, mean * (1 - mean) / spread * fewer(total, groups, level))
+
+
+def fewer(total: float, groups: int, level: float = LEVEL) -> float:
+    """Return by what factor few groups tell less than their spread says, since that spread is itself uncertain.
+
+    Student's t at the number of cells over Student's t at the number of groups, squared (Korn and Graubard).
+    """
     tail = (1 - level) / 2
-    fewer = float(stdtrit(total - 1, tail) / stdtrit(groups - 1, tail)) ** 2
-    return min(total, mean * (1 - mean) / spread * fewer)
+    return float(stdtrit(total - 1, tail) / stdtrit(groups - 1, tail)) ** 2
 
 
 def clustered_interval(

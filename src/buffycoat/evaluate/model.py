@@ -21,6 +21,7 @@ from buffycoat.evaluate.intervals import (
 )
 from buffycoat.records.documents import ClassResult, Estimate, Interval, ModelResult
 
+_UNLIKELY = 0.05
 _MOVER = "MOVER from the classes' limits (mid-P)"
 Parts = Callable[[metrics.Counts], tuple[metrics.Counts, metrics.Counts]]
 Place = tuple[int, ...]
@@ -38,11 +39,20 @@ def model_result(held: HeldOut, *, title: str, classes: Sequence[str]) -> ModelR
 
 
 def one_answer_folds(held: HeldOut) -> list[tuple[int, int]]:
-    """Return the (repeat, fold) in which a model gave all held-out cells, of several classes, the same answer."""
+    """Return the (repeat, fold) in which a model gave all held-out cells, of several classes, the same answer.
+
+    A handful of cells proves nothing: where a model that is wrong as often as this one might well have answered so in
+    one of its folds, none is counted.
+    """
     found = []
-    for repeat, fold in sorted(set(zip(held.repeat.tolist(), held.fold.tolist(), strict=True))):
+    wrong = 1 - float(held.right.mean())
+    folds = sorted(set(zip(held.repeat.tolist(), held.fold.tolist(), strict=True)))
+    for repeat, fold in folds:
         here = (held.repeat == repeat) & (held.fold == fold)
-        if len(np.unique(held.predicted[here])) == 1 and len(np.unique(held.true[here])) > 1:
+        if len(np.unique(held.predicted[here])) > 1 or len(np.unique(held.true[here])) < 2:
+            continue
+        others = int(np.sum(held.true[here] != held.predicted[here][0]))  # each of them answered wrongly
+        if wrong**others < _UNLIKELY / len(folds):
             found.append((repeat, fold))
     return found
 
@@ -82,6 +92,7 @@ class _Figures:
             per_fold_accuracy=tuple(
                 float(held.right[(held.repeat == repeat) & (held.fold == fold)].mean()) for repeat, fold in folds
             ),
+            repeats=len({repeat for repeat, _ in folds}),
         )
 
     def _of_class(self, place: int) -> ClassResult:
@@ -91,6 +102,7 @@ class _Figures:
         return ClassResult(
             name=self.classes[place],
             support=int(self.matrix[place].sum()),
+            cells=len(np.unique(self.held.cell[self.held.true == place])),
             sensitivity=estimate("sensitivity"),
             specificity=estimate("specificity"),
             precision=estimate("precision"),

@@ -6,6 +6,7 @@ Sources: Nadeau and Bengio, Mach. Learn. 52 (2003) 239 (the corrected resampled 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,17 +68,28 @@ def corrected_t_test(differences: ArrayLike, test_to_train: float, level: float 
     )
 
 
-def by_fold(first: HeldOut, second: HeldOut) -> tuple[NDArray[np.float64], float]:
+def by_fold(
+    first: HeldOut, second: HeldOut, training: Mapping[tuple[int, int], int] | None = None
+) -> tuple[NDArray[np.float64], float | None]:
     """Return the difference in accuracy by repeat and fold, and held-out over training rows, averaged.
 
-    The two must hold the same rows in the same order. Training rows are those of the repeat that are not held out.
+    Parameters
+    ----------
+    first, second
+        The same rows in the same order.
+    training
+        Rows that were trained on, by (repeat, fold), inner validation rows not among them. Without it they are taken to
+        be those of the repeat that are not held out; the ratio is None where there are none: a hold-out does not say.
     """
     keys = np.stack([first.repeat, first.fold], axis=1)
     names, number = np.unique(keys, axis=0, return_inverse=True)
     rows = np.bincount(number)
     lead = np.bincount(number, weights=first.right.astype(float) - second.right.astype(float)) / rows
     in_repeat = {int(repeat): int(rows[names[:, 0] == repeat].sum()) for repeat in np.unique(names[:, 0])}
-    ratios = [
-        held / max(in_repeat[int(repeat)] - held, 1) for held, repeat in zip(rows.tolist(), names[:, 0], strict=True)
-    ]
+    ratios = []
+    for held, (repeat, fold) in zip(rows.tolist(), names.tolist(), strict=True):
+        trained = in_repeat[repeat] - held if training is None else training.get((repeat, fold), 0)
+        if not trained:
+            return lead, None
+        ratios.append(held / trained)
     return lead, float(np.mean(ratios))

@@ -96,7 +96,7 @@ def evaluate(
     options = {"seed": seed, "replicates": replicates}
     results = tuple(model_result(held, title=shown[held.model], classes=classes) for held in models)
     always = model_result(baseline, title=MAJORITY_TITLE, classes=classes)
-    comparisons = compare_all(models, shown)
+    comparisons = compare_all(models, shown, _trained_on(majority))
     inner = _inner(validation, cells, classes)
     trusted = [trust(held, inner.get(held.model), classes=classes, error_rate=error_rate, **options) for held in models]
     if unlike is not None:
@@ -134,6 +134,14 @@ def evaluate(
 def _named(folds: Sequence[tuple[int, int]], *, repeated: bool) -> str:
     shown = [f"fold {fold + 1}" + (f", repeat {repeat + 1}" if repeated else "") for repeat, fold in folds[:5]]
     return "; ".join(shown) + ("; …" if len(folds) > 5 else "")
+
+
+def _trained_on(splits: pl.DataFrame | Mapping[tuple[int, int], str]) -> dict[tuple[int, int], int] | None:
+    """Return how many rows were trained on, by (repeat, fold); None where that is not known."""
+    if not isinstance(splits, pl.DataFrame):
+        return None
+    counted = splits.filter(pl.col("role") == "train").group_by("repeat", "fold").len()
+    return {(repeat, fold): rows for repeat, fold, rows in counted.iter_rows()}
 
 
 def _training_cells(splits: pl.DataFrame | Mapping[tuple[int, int], str]) -> float:
@@ -188,7 +196,7 @@ def _remarks(
         elif folds := one_answer_folds(held):
             remarks.append(
                 f"{result.title} collapsed in {len(folds)} of {len(result.per_fold_accuracy)} trainings: it gave every "
-                f"held-out cell of {_named(folds, repeated=result.n > result.cells)} the same answer."
+                f"held-out cell of {_named(folds, repeated=result.repeats > 1)} the same answer."
             )
         lead = Paired.of(held, baseline).difference()
         if (lead.value or 0) <= 0:

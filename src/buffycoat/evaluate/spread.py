@@ -3,6 +3,9 @@
 The same folds trained with several seeds are a table of cells by seeds. Its variances are parted as in a two-way
 layout with random cells and seeds: training moves the accuracy of all cells together or of single ones; both show in
 how far the seeds' accuracies lie apart. What is left of the cells' differences is that of another sample of cells.
+
+Two or three accuracies often lie closer together than they should, and may be equal by chance. How often single cells
+change their answer from seed to seed tells a least value, since cells that change by themselves move the accuracy, too.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtri, stdtrit
 
 from buffycoat.evaluate.held_out import HeldOut, held_out
-from buffycoat.evaluate.intervals import LEVEL, interval
+from buffycoat.evaluate.intervals import LEVEL, clopper_pearson, interval
 from buffycoat.evaluate.shares import group_sums, share_of
 from buffycoat.records.base import Estimate
 from buffycoat.records.evidence import LearningPoint, Spread
@@ -23,6 +26,10 @@ from buffycoat.records.evidence import LearningPoint, Spread
 Floats = NDArray[np.float64]
 
 METHOD = "chi-squared for a standard deviation"
+_WIDE = 0.5
+_SAME = 1e-20
+_TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+UNMOVED = "no cell changed: exact, from the share of cells that might have"
 
 
 def spread_of(
@@ -64,46 +71,60 @@ def part_variance(right: Floats, group: NDArray[np.int64], model: str, title: st
     """
     cells, seeds = right.shape
     accuracies = right.mean(axis=0)
-    training = float(accuracies.var(ddof=1))
     mean = right.mean(axis=1)
     residual = right - mean[:, None] - accuracies + right.mean()
     noise = float((residual**2).sum()) / ((cells - 1) * (seeds - 1))
+    training = max(float(accuracies.var(ddof=1)), noise / cells)
     sums = group_sums(np.stack([mean - mean.mean()], axis=1), group)[:, 0]
     groups = len(sums)
     between = float((sums**2).sum()) * groups / (groups - 1) / cells**2
     # The seeds' mean of a cell still holds a share of the noise of single trainings.
     from_cells = max(between - noise / seeds / cells, 0.0)
     total = training + from_cells
-    deviation = float(np.sqrt(training))
-    low, high = (
-        float(np.sqrt((seeds - 1) * training / chdtri(seeds - 1, tail))) for tail in ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-    )
+    deviation = _deviation(training, seeds, cells)
     # Few seeds, few degrees of freedom: Satterthwaite's for the sum of two variances.
     scatter = training**2 / (seeds - 1) + from_cells**2 / (groups - 1)
     degrees = total**2 / scatter if scatter > 0 else groups - 1.0
     reach = float(stdtrit(degrees, (1 + LEVEL) / 2)) * float(np.sqrt(total))
     value = float(accuracies[0])
+    alone = share_of(right[:, 0] > 0, group).interval  # more to vary never tells more
     limits = interval(
-        max(0.0, value - reach),
-        min(1.0, value + reach),
+        min(max(0.0, value - reach), 1.0 if alone.low is None else alone.low),
+        max(min(1.0, value + reach), alone.high or 0.0),
         LEVEL,
         f"Student's t at {degrees:.3g} degrees of freedom, cells and training together",
     )
     part = training / total if total else 0.0
+    few, many = (between * (groups - 1) / float(chdtri(groups - 1, tail)) for tail in _TAILS)
+    few = max(few - noise / seeds / cells, 0.0)  # `many` keeps it: what is certain is that cells make up no more
+    ends = zip((deviation.interval.low, deviation.interval.high), (many, few), strict=True)
+    least, most = ((end or 0.0) ** 2 / max((end or 0.0) ** 2 + other, _SAME) for end, other in ends)
     return Spread(
         model=model,
         seeds=seeds,
         accuracies=tuple(accuracies.tolist()),
-        deviation=Estimate(value=deviation, interval=interval(low, high, LEVEL, METHOD)),
+        deviation=deviation,
         from_cells=float(np.sqrt(from_cells)),
         share=part,
+        share_interval=interval(least, most, LEVEL, f"from the limits of the deviation ({deviation.interval.method})"),
         interval=limits,
         sentence=(
             f"Trained with {seeds} seeds, {title} reached accuracies from {accuracies.min():.3f} to "
             f"{accuracies.max():.3f}: training itself makes up about {100 * part:.0f} % of the variance of its "
-            "accuracy, the choice of cells the rest."
+            f"accuracy ({100 * least:.0f} to {100 * most:.0f} %), the choice of cells the rest."
+            + (" So few seeds hardly tell." if most - least > _WIDE else "")
         ),
     )
+
+
+def _deviation(training: float, seeds: int, cells: int) -> Estimate:
+    """Return the standard deviation from training to training with its limits."""
+    if training > _SAME:
+        low, high = (float(np.sqrt((seeds - 1) * training / chdtri(seeds - 1, tail))) for tail in _TAILS)
+        return Estimate(value=float(np.sqrt(training)), interval=interval(low, high, LEVEL, METHOD))
+    # Two answers of a cell that differ with probability q have the variance q / 2.
+    might = float(clopper_pearson(0, cells, LEVEL)[1])
+    return Estimate(value=0.0, interval=interval(0.0, float(np.sqrt(might / 2 / cells)), LEVEL, UNMOVED))
 
 
 def learning_points(

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from buffycoat.evaluate import calibration
 from buffycoat.evaluate.abstention import WITHHOLD_ALL, choose_threshold, risk_coverage
-from buffycoat.evaluate.aside import OWN_VALIDATION, VALIDATION, by_other_rows, calibrated, threshold_source
+from buffycoat.evaluate.aside import (
+    OWN_VALIDATION,
+    VALIDATION,
+    by_other_rows,
+    calibrated,
+    has_other_folds,
+    threshold_source,
+)
 from buffycoat.evaluate.chance import THRESHOLD, THRESHOLDS, answered_variance, set_draws, setters, size_interval
 from buffycoat.evaluate.conformal import ALWAYS, LEVEL, class_thresholds, prediction_sets
 from buffycoat.evaluate.error_limits import calibration_error
@@ -100,10 +107,10 @@ def _calibration(
         temperatures=temperatures,
         temperature=whole,
         rows=len(validation.cell),
-        source=VALIDATION if len(temperatures) > 1 else OWN_VALIDATION,
+        source=VALIDATION if has_other_folds(before) else OWN_VALIDATION,
         error_before=calibration_error(before, seed=seed),
         error_after=calibration_error(after, seed=seed),
-        error_by_chance=calibration.chance_calibration_error(after.odds, seed=seed),
+        error_by_chance=calibration.chance_calibration_error(after.odds, groups=after.group, seed=seed),
         brier_before=means[0],
         brier_after=means[1],
         log_loss_before=means[2],
@@ -132,13 +139,13 @@ def _sets(
     *,
     seed: int,
 ) -> PredictionSets | None:
-    thresholds = by_other_rows(held, inner, lambda rows: class_thresholds(rows.odds, rows.true, level))
+    thresholds = by_other_rows(held, inner, lambda rows: class_thresholds(rows.odds, rows.true, level, rows.group))
     if thresholds is None:
         return None
     sets = prediction_sets(held.odds, thresholds)
     covered: NDArray[np.bool_] = sets[np.arange(len(sets)), held.true]
     size = sets.sum(axis=1)
-    own = class_thresholds(outside.odds, outside.true, level)
+    own = class_thresholds(outside.odds, outside.true, level, outside.group)
     drawn = set_draws(held, inner, level, seed=seed)
 
     def share(part: NDArray[np.bool_], draws: NDArray[np.bool_]) -> Estimate:
@@ -165,7 +172,7 @@ def _sets(
 
 def _abstention(held: HeldOut, inner: HeldOut, outside: HeldOut, error_rate: float, *, seed: int) -> Abstention | None:
     def choose(rows: HeldOut) -> NDArray[np.float64]:
-        return np.array([choose_threshold(rows.odds, rows.true, error_rate)])
+        return np.array([choose_threshold(rows.odds, rows.true, error_rate, rows.group)])
 
     thresholds = by_other_rows(held, inner, choose)
     if thresholds is None:
@@ -176,10 +183,11 @@ def _abstention(held: HeldOut, inner: HeldOut, outside: HeldOut, error_rate: flo
     varies = answered_variance(sure, rows.odds, rows.true, rows.group, error_rate, seed=seed)
     certain = np.zeros(len(sure), dtype=np.bool_)
     certain[np.argsort(-sure, kind="stable")[: max(1, round(CERTAIN * len(sure)))]] = True
-    threshold = choose_threshold(outside.odds, outside.true, error_rate)
+    threshold = choose_threshold(outside.odds, outside.true, error_rate, outside.group)
     return Abstention(
         error_rate=error_rate,
         source=threshold_source(held),
+        groups=_fewest_groups(held, inner),
         threshold=min(threshold, WITHHOLD_ALL),
         answered=share_of(answered, held.group, besides=varies, of=THRESHOLD),
         wrong=share_of(wrong, held.group, answered),
@@ -187,6 +195,12 @@ def _abstention(held: HeldOut, inner: HeldOut, outside: HeldOut, error_rate: flo
         certain_accuracy=share_of(~wrong, held.group, certain),
         curve=_curve(held),
     )
+
+
+def _fewest_groups(held: HeldOut, inner: HeldOut) -> int:
+    """Return by how many groups of cells a fold's threshold was set, where these are fewest."""
+    counted = by_other_rows(held, inner, lambda rows: np.array([float(len(np.unique(rows.group)))]))
+    return 0 if counted is None else int(counted.min())
 
 
 def _curve(held: HeldOut) -> tuple[CurvePoint, ...]:

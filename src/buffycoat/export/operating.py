@@ -101,15 +101,15 @@ def operating_point(asked: Asked, result: ModelResult, *, error_rate: float, see
     return OperatingPoint(
         temperature=temperature,
         error_rate=error_rate,
-        certain_threshold=choose_threshold(odds, pool.label, error_rate),
-        conformal={level: _stored(class_thresholds(odds, pool.label, float(level))) for level in LEVELS},
+        certain_threshold=choose_threshold(odds, pool.label, error_rate, pool.group),
+        conformal={level: _stored(class_thresholds(odds, pool.label, float(level), pool.group)) for level in LEVELS},
         unlike_threshold=threshold_at(pool.unlikeness, UNLIKE_KEPT),
         unlike_kept=UNLIKE_KEPT,
         accuracy=result.accuracy,
         balanced_accuracy=result.balanced_accuracy,
         ece=expected_calibration_error(calibrated, held.label),
         ece_before=expected_calibration_error(held.probabilities, held.label),
-        ece_by_chance=chance_calibration_error(calibrated, seed=seed),
+        ece_by_chance=chance_calibration_error(calibrated, groups=held.group, seed=seed),
         brier=brier(calibrated, held.label),
         log_loss=log_loss(calibrated, held.label),
         expected=CardExpectation(
@@ -154,13 +154,14 @@ def _measure(asked: Asked, error_rate: float) -> _Measured:
     for fold in folds:
         own = held.fold == fold
         if len(folds) > 1:
-            odds, labels, distances = calibrated[~own], held.label[~own], held.unlikeness[~own]
+            odds, others = calibrated[~own], held.take(~own)
         else:
-            odds, labels, distances = rescale(inner.probabilities, _temperature(inner)), inner.label, inner.unlikeness
-        unlike[own] = held.unlikeness[own] > threshold_at(distances, UNLIKE_KEPT)
-        answered[own] = calibrated[own].max(1) >= choose_threshold(odds, labels, error_rate)
+            odds, others = rescale(inner.probabilities, _temperature(inner)), inner
+        unlike[own] = held.unlikeness[own] > threshold_at(others.unlikeness, UNLIKE_KEPT)
+        answered[own] = calibrated[own].max(1) >= choose_threshold(odds, others.label, error_rate, others.group)
         for level, found in sets.items():
-            found[own] = prediction_sets(calibrated[own], class_thresholds(odds, labels, float(level)))
+            thresholds = class_thresholds(odds, others.label, float(level), others.group)
+            found[own] = prediction_sets(calibrated[own], thresholds)
     return _Measured(held, calibrated, answered, unlike, sets)
 
 

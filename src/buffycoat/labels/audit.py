@@ -122,7 +122,7 @@ def _sentence(suspects: int, cells: int, wrong: Estimate) -> str:
     limits = "" if low is None or high is None else f" ({100 * low:.0f} to {100 * high:.0f} %)"
     share = wrong.value or 0.0
     return (
-        f"{suspects} of the {cells} labels look wrong to models that had not seen these cells. "
+        f"{suspects} of the {cells} labels look wrong to models that were not trained on these cells. "
         f"About {100 * share:.0f} %{limits} of all labels may be wrong, or their cells as hard as that: with such "
         f"labels even a faultless classifier would be measured at about {1 - share:.2f}. A person has to look; "
         "nothing was changed."

@@ -15,6 +15,10 @@ from buffycoat.records.labels import LabelAudit
 from buffycoat.records.tables import CELLS, prediction_columns, read_table
 
 FILE = "labels.json"
+LEAKED = (
+    "LEAKING SPLIT: the models had been trained on copies of cells they judge here, so that wrong labels look right to "
+    "them, and these figures are too low."
+)
 
 
 def write_labels(study: Path) -> LabelAudit:
@@ -41,6 +45,8 @@ def write_labels(study: Path) -> LabelAudit:
         classes=results.classes,
         titles={model.model: model.title for model in results.models},
     )
+    if results.leaked:
+        found = found.model_copy(update={"leaked": results.leaked, "sentence": f"{LEAKED} {found.sentence}"})
     found.write(study / FILE)
     return found
 

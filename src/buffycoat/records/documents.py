@@ -42,11 +42,12 @@ class ClassResult(Document):
     """How one class fared, one against the rest."""
 
     name: str
-    support: int
+    support: int  # held-out predictions of cells of this class
     sensitivity: Estimate  # also called recall
     specificity: Estimate
     precision: Estimate
     f1: Estimate
+    cells: int | None = None  # distinct cells: fewer than `support` where they were held out several times
 
 
 class ModelResult(Document):
@@ -68,6 +69,7 @@ class ModelResult(Document):
     confusion: tuple[tuple[int, ...], ...]  # rows: true class, columns: predicted, both in the study's order
     collapsed: str | None = None  # the one class every prediction names, or None
     per_fold_accuracy: tuple[float, ...] = ()  # by repeat, then fold
+    repeats: int = 1  # how often rows were held out anew
 
 
 class Comparison(Document):

@@ -45,6 +45,7 @@ class Spread(Document):
     deviation: Estimate  # standard deviation from training to training, on the same cells
     from_cells: float  # standard deviation from one sample of cells to another, training left out
     share: float  # variance of training as a share of both
+    share_interval: Interval | None = None  # None: of an earlier version
     interval: Interval  # of the accuracy, with both
     sentence: str
 

@@ -53,3 +53,4 @@ class LabelAudit(Document):
     suspects: tuple[Suspect, ...]  # the most suspect first
     method: str
     sentence: str  # for somebody who is no statistician
+    leaked: str | None = None  # why the models had seen copies of the cells they judged, if they had

@@ -72,6 +72,7 @@ class Abstention(Document):
     certain_share: float
     certain_accuracy: Estimate  # accuracy on that share of the rows, the most certain ones
     curve: tuple[CurvePoint, ...]
+    groups: int | None = None  # fewest independent cells that set a fold's threshold; None: of an earlier version
 
 
 class UnlikeKind(Document):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from buffycoat.records.documents import Results
@@ -88,11 +89,23 @@ def _sentence(sizes: tuple[SampleSize, ...]) -> str:
     rarest = min(of_class, key=lambda size: size.cells)
     target = rarest.targets[0]
     return (
-        f"With {whole(over_all.cells)} cells the accuracy is known to within {100 * over_all.half_width:.0f} "
+        f"With {whole(over_all.cells)} cells the accuracy is known to within {_points(over_all.half_width)} "
         f"percentage points, but the {whole(rarest.cells)} cells of the class {rarest.name} tell its sensitivity only "
-        f"to within {100 * rarest.half_width:.0f}; to know that to within {100 * target.half_width:g} points would "
+        f"to within {_points(rarest.half_width)}; to know that to within {100 * target.half_width:g} points would "
         f"take about {whole(target.cells)} of them."
     )
+
+
+def _points(half_width: float) -> str:
+    """Return a half-width in percentage points, rounded up so that no more is claimed than is known.
+
+    Examples
+    --------
+    >>> _points(0.034), _points(0.0041)
+    ('4', '0.5')
+    """
+    points = 100 * half_width
+    return f"{math.ceil(points - 1e-9)}" if points > 1 else f"{math.ceil(10 * points - 1e-9) / 10:g}"
 
 
 def _learning(results: Results, model: str, title: str) -> str:

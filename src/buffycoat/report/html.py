@@ -77,6 +77,7 @@ def render_html(study: Study) -> str:
         "pairs": pairs,
         "other_pairs": other_pairs,
         "comparisons": views.pairs(study),
+        "again": next((pair.resampled.method for pair in study.results.comparisons if pair.resampled), ""),
         "cautions": words.cautions(study.results),
         "titles": {model.model: model.title for model in results.models},
         "faults": study.faults,

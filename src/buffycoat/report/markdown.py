@@ -8,7 +8,7 @@ from buffycoat.records.documents import ModelResult, Results
 from buffycoat.report.evidence import evidence_view
 from buffycoat.report.numbers import markdown, p_number, share, whole, with_interval
 from buffycoat.report.trust import trust_view
-from buffycoat.report.words import cautions, ranked
+from buffycoat.report.words import cautions, cells_of, ranked
 
 
 def tables(results: Results, command: str = "") -> str:
@@ -58,7 +58,7 @@ def _classes(results: Results) -> str:
         for model in ranked(results)
         if model.collapsed is None
     ]
-    counts = [f"{one.name} ({one.support})" for one in results.majority.classes]
+    counts = [f"{one.name} ({cells_of(one)})" for one in results.majority.classes]
     return _table(["sensitivity", *counts], rows) if rows else ""
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from buffycoat.evaluate.abstention import fewest_answers
 from buffycoat.records.documents import ModelResult, Results
 from buffycoat.records.trust import Trust
 from buffycoat.report.figures.trust import reliability_diagram, risk_coverage_figure
-from buffycoat.report.numbers import counted, listed, percent, share, with_interval
+from buffycoat.report.numbers import counted, listed, percent, share, whole, with_interval
 from buffycoat.report.svg import Drawing
 from buffycoat.report.words import ranked
 
@@ -145,6 +146,13 @@ def sets_sentence(title: str, trust: Trust) -> str:
 def abstention_sentence(title: str, trust: Trust) -> str:
     """Say what withholding the least certain answers buys."""
     one = trust.abstention
+    if not one.answered.numerator and one.groups is not None and one.groups < fewest_answers(one.error_rate):
+        return (
+            f"No threshold can promise errors within {percent(one.error_rate)} of the answers of {title}: it would be "
+            f"set by {whole(one.groups)} independent cells, and it takes {whole(fewest_answers(one.error_rate))} at "
+            "least, all of them right. That says nothing against the model: bring more cells, or allow more errors "
+            "(--error-rate)."
+        )
     if not one.answered.numerator:
         return (
             f"No threshold keeps the errors of {title} within {percent(one.error_rate)} of its answers: it would have "

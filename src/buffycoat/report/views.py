@@ -173,7 +173,7 @@ def split(study: Study) -> Split:
             else f"{counted(both, 'group')} stand on both sides of a split: the results are too good to be true."
         ),
         "Rare classes are drawn more often and pictures are varied in training rows only; training stops by the "
-        "validation cells, which come from the training side. The test cells decide nothing.",
+        "validation cells, which come from the training side. The test cells decide nothing about training.",
     ]
     return Split(paragraphs, [tuple(row) for row in counts.iter_rows()], repeats)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from buffycoat.records.documents import Cleaning, Comparison, Estimate, ModelResult, Results
+from buffycoat.records.documents import ClassResult, Cleaning, Comparison, Estimate, ModelResult, Results
 from buffycoat.report.mistakes import Mistake
 from buffycoat.report.numbers import counted, interval, listed, p_value, share, whole, with_interval
 
+ALPHA = 0.05
+"""From this p value on, a difference could be chance."""
 SURE = 0.9
 """From this probability on, a wrong answer counts as a confident one."""
 
@@ -40,8 +42,11 @@ def headline(results: Results) -> str:
         return (
             f"{start}no model learned to tell the classes apart: {listed([model.title for model in models])} collapsed."
         )
+    asked = f"{best.n} held-out cells correctly"
+    if best.n > best.cells > 0:
+        asked = f"{best.n} times correctly what {best.cells} held-out cells are"
     text = (
-        f"{start}{best.title} named {best.right} of {best.n} held-out cells correctly: "
+        f"{start}{best.title} named {best.right} of {asked}: "
         f"accuracy {with_interval(best.accuracy)}, against {share(results.majority.accuracy.value)} for always "
         f"answering the largest class."
     )
@@ -58,26 +63,32 @@ def ranking(results: Results) -> str:
     comparison = comparison_of(results, first.model, second.model)
     if comparison is None:
         return f"{second.title} came next with {share(second.accuracy.value)}."
-    chance = f"corrected {p_value(comparison.p_adjusted)}"
+    lead = f"Its lead over {second.title} ({share(second.accuracy.value)})"
+    highest = largest_p(comparison)
     if comparison.settled:
-        return f"Its lead over {second.title} ({share(second.accuracy.value)}) is unlikely to be chance ({chance})."
-    return (
-        f"Its lead over {second.title} ({share(second.accuracy.value)}) is not established: "
-        f"it could be chance ({chance})."
-    )
+        return f"{lead} is unlikely to be chance (corrected {p_value(highest)})."
+    if highest < ALPHA:
+        return f"{lead} is not established: the test on cells and the interval of the difference do not agree."
+    return f"{lead} is not established: it could be chance (corrected {p_value(highest)})."
+
+
+def largest_p(comparison: Comparison) -> float:
+    """Return the largest corrected p value of a comparison: that of the test which is hardest to convince."""
+    again = comparison.resampled
+    return comparison.p_adjusted if again is None else max(comparison.p_adjusted, again.p_adjusted)
 
 
 def cautions(results: Results) -> list[str]:
     """Say what the comparisons do not take in: the training itself, and training sets that share rows."""
     found = []
     settled = any(pair.settled for pair in results.comparisons)
-    repeated = [model for model in ranked(results) if model.n > model.cells > 0 and model.per_fold_accuracy]
+    repeated = [model for model in ranked(results) if model.repeats > 1 and model.per_fold_accuracy]
     if settled and results.spread:
         widest = max(results.spread, key=lambda one: one.deviation.value or 0.0)
         found.append(
             f"“Settled” is said of the networks as they were trained here: neither limits nor p values count the seed "
-            f"of training, which moves an accuracy by up to {share(widest.deviation.value)} (standard deviation, "
-            f"{widest.seeds} seeds). A lead not far beyond that may be the seed's."
+            f"of training, which moves an accuracy by {share(widest.deviation.value)} (standard deviation, "
+            f"{interval(widest.deviation)}; {widest.seeds} seeds). A lead not far beyond that may be the seed's."
         )
     elif settled:
         once = "trained with one seed" + (" a repeat" if repeated else "")
@@ -96,12 +107,11 @@ def cautions(results: Results) -> list[str]:
 
 
 def _between_repeats(model: ModelResult) -> str:
-    repeats = round(model.n / model.cells)
-    folds = max(1, len(model.per_fold_accuracy) // repeats)
+    folds = max(1, len(model.per_fold_accuracy) // model.repeats)
     means = [sum(part) / len(part) for part in _parts(model.per_fold_accuracy, folds)]
     return (
-        f"{model.title}, over {repeats} repeats, each with other folds and another seed of training: accuracy from "
-        f"{share(min(means))} to {share(max(means))} (mean over folds)."
+        f"{model.title}, over {model.repeats} repeats, each with another split and another seed of training: accuracy "
+        f"from {share(min(means))} to {share(max(means))}{' (mean over folds)' if folds > 1 else ''}."
     )
 
 
@@ -205,11 +215,16 @@ def _hardest(model: ModelResult) -> str:
         f"By class, {model.title} is surest on the {best.name} (sensitivity {_in_brackets(best.sensitivity)}) "
         f"and weakest on the {worst.name} ({_in_brackets(worst.sensitivity)})."
     )
-    few = [row for row in rows if row.support < 30]
+    few = [(row.name, cells) for row in rows if (cells := cells_of(row)) < 30]
     if few:
-        counts = listed([f"{row.name} ({counted(row.support, 'cell')})" for row in few])
+        counts = listed([f"{name} ({counted(cells, 'cell')})" for name, cells in few])
         text += f" Intervals are wide where cells are few: {counts}."
     return text
+
+
+def cells_of(row: ClassResult) -> int:
+    """Return how many distinct cells of a class were held out; in results of earlier versions, predictions of them."""
+    return row.support if row.cells is None else row.cells
 
 
 def _in_brackets(estimate: Estimate) -> str:
