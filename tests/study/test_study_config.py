@@ -120,3 +120,20 @@ def test_a_wrong_file_is_refused_in_words(tmp_path: Path, content: str, words: s
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.toml cannot be read"):
         configure(preset="quick", file=tmp_path / "nowhere.toml")
+
+
+def test_a_network_may_start_from_weights_of_its_own(tmp_path: Path) -> None:
+    config = configure(models=["resnet18", "alexnet"], weights=["none", f"ResNet18={tmp_path / 'a.pth'}"])
+    assert config.start_of("resnet18") == str(tmp_path / "a.pth") and config.start_of("alexnet") == "none"
+    file = tmp_path / "study.toml"
+    file.write_text('[study]\nweights = {resnet18 = "none"}\n')
+    read = configure(models=["resnet18", "alexnet"], file=file)
+    assert (read.start_of("resnet18"), read.start_of("alexnet")) == ("none", "auto")
+    odd = tmp_path / "run=3.pth"
+    odd.touch()
+    assert configure(models=["alexnet"], weights=str(odd)).start_of("alexnet") == str(odd), "a file may be called so"
+    with pytest.raises(UsageError, match="no such model") as caught:
+        configure(models=["resnet18"], weights=["resnet81=none"])
+    assert "resnet18" in str(caught.value.hint)
+    with pytest.raises(UsageError, match="which"):
+        configure(models=["resnet18"], weights=["resnet18="])

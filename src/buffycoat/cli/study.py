@@ -44,7 +44,12 @@ def study(
         list[str] | None,
         typer.Option("--model", "-m", help="A network (repeatable); default resnet18, efficientnet, alexnet."),
     ] = None,
-    weights: Annotated[str | None, typer.Option(help="auto, none, or a file of weights.", show_default="auto")] = None,
+    weights: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="auto, none, or a file of weights; MODEL=… for one network (repeatable).", show_default="auto"
+        ),
+    ] = None,
     recipe: Annotated[str | None, typer.Option(help="Cleaning recipe: seeds or none.", show_default="seeds")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The study's one seed.", show_default="7")] = None,
     settings: Annotated[
@@ -82,7 +87,7 @@ def study(
         preset=preset,
         models=model or (),
         seed=seed,
-        weights=weights,
+        weights=weights or (),
         recipe=recipe,
         settings=[*(settings or ()), *(["split.leaks=allow"] if allow_leakage else [])],
         file=config,

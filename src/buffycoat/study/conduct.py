@@ -134,7 +134,7 @@ def _try_networks(config: StudyConfig, folder: StudyFolder) -> dict[str, StartWe
     found = {}
     for model in config.models:
         before = known.get(model)
-        weights = config.weights if before is None else before.choice(config.weights)
+        weights = config.start_of(model) if before is None else before.choice(config.start_of(model))
         _, report = build_network(config.network(model), 2, weights, config.train[model].input_px)
         found[model] = before or StartWeights.of(report)
     return found

@@ -71,6 +71,7 @@ class StudyConfig(EvidenceConfig):
     seed: int = Field(ge=0)
     models: tuple[str, ...] = Field(min_length=1)
     weights: str
+    weights_of: dict[str, str] = Field(default_factory=dict)  # of single networks, instead
     recipe: Recipe
     split: SplitConfig
     frame: FrameSpec
@@ -81,6 +82,10 @@ class StudyConfig(EvidenceConfig):
     def network(self, model: str) -> NetworkSpec:
         """Return the network of one of the study's models."""
         return resolve(model)
+
+    def start_of(self, model: str) -> str:
+        """Return the weights asked for, for one of the study's models: ``auto``, ``none`` or a file."""
+        return self.weights_of.get(model, self.weights)
 
     def trainings(self) -> int:
         """Return how many networks will be trained: one for each model, fold and repeat."""
@@ -93,7 +98,7 @@ def configure(
     preset: Preset | None = None,
     models: Iterable[str] = (),
     seed: int | None = None,
-    weights: str | None = None,
+    weights: str | Iterable[str] = (),
     recipe: str | None = None,
     settings: Iterable[str] = (),
     file: Path | None = None,
@@ -104,6 +109,8 @@ def configure(
     ----------
     models
         Names of networks; none: the three of the comparison.
+    weights
+        ``auto``, ``none`` or a file for all networks; ``MODEL=auto|none|FILE`` for one of them.
     settings
         ``section.key=value``: ``split.folds=10``, ``frame.side_px=300``, ``recipe.thin.neutrophil=0.2``,
         ``train.epochs=5`` (every model) or ``train.alexnet.epochs=5`` (one), ``baseline=false``.
@@ -135,7 +142,7 @@ def configure(
         preset=preset,
         seed=_seed(seed if seed is not None else study.get("seed", 7)),
         models=tuple(spec.name for spec in specs),
-        weights=weights or str(study.get("weights", "auto")),
+        **_weights([weights] if isinstance(weights, str) else weights, study.get("weights", "auto"), specs),
         recipe=chosen.with_overrides(_flat(given.get("recipe", {}))),
         split=_section(SplitConfig, split, "split"),
         frame=_section(FrameSpec, given.get("frame", {}), "frame"),
@@ -150,6 +157,33 @@ def configure(
             for spec in specs
         },
     )
+
+
+def _weights(asked: Iterable[str], given: object, specs: Iterable[NetworkSpec]) -> dict[str, Any]:
+    """Return what all networks start from, and what single ones start from instead."""
+    names = {spec.name for spec in specs}
+    table = given if isinstance(given, dict) else {}
+    every = "auto" if table else str(given)
+    pairs = [(str(model), str(value)) for model, value in table.items()]
+    for text in asked:
+        model, equals, value = text.partition("=")
+        if equals and not Path(text).expanduser().exists():
+            pairs.append((model.strip(), value.strip()))
+        else:
+            every = text
+    single: dict[str, str] = {}
+    for model, value in pairs:
+        try:
+            name = resolve(model).name
+        except UsageError:
+            name = model
+        if name not in names or not value:
+            raise UsageError(
+                f"Weights for {model!r}: the study has no such model." if value else f"Weights for {model!r}: which?",
+                hint=did_you_mean(model, names) or "Expected auto, none, a file, or MODEL=auto|none|FILE.",
+            )
+        single[name] = value
+    return {"weights": every, "weights_of": single}
 
 
 def _evidence(study: Mapping[str, Any]) -> EvidenceConfig:

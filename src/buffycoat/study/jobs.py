@@ -38,7 +38,7 @@ def fold_jobs(folder: StudyFolder, record: StudyRecord, *, tensorboard: bool = F
             training = [record.classes[label] for label in rows["train"].labels]
             yield FoldJob(
                 network=record.config.network(model),
-                weights=record.config.weights,
+                weights=record.config.start_of(model),
                 config=record.config.train[model],
                 classes=record.classes,
                 rows=rows,

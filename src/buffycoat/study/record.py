@@ -54,7 +54,8 @@ class StudyRecord(Document):
         # How an override was written decides nothing.
         spelling: Any = {"recipe": {"changes"}, **dict.fromkeys(EvidenceConfig.model_fields, True)}
         choices = config.model_dump(mode="json", exclude=spelling)
-        choices["train"] = {model: train for model, train in choices["train"].items() if model in self.config.models}
+        for by_model in ("train", "weights_of"):
+            choices[by_model] = {model: of for model, of in choices[by_model].items() if model in self.config.models}
         return choices
 
     def _grown(self, key: str, config: StudyConfig) -> bool:
