@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from buffycoat import settings
 from buffycoat.audit import hashing, polar
-from buffycoat.audit.overlay import Fields, overlap
+from buffycoat.audit.overlay import Field, Fields, overlap
 from buffycoat.audit.picture import Look
 
 SAME_PICTURE = 0.9
@@ -26,6 +26,7 @@ _NEIGHBOURS = 24
 _LEAST_ALIKE = 0.42  # of the invariants; of true pairs one in a hundred lies below 0.54
 _BLOCK = 128
 _PAIRS_AT_ONCE = 128
+_FIELDS_AT_ONCE = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,32 +173,59 @@ def _settle(pairs: NDArray[np.int64], cells: _Cells, fields: Fields, sets: Sets)
     with ThreadPoolExecutor(settings.usable_cores()) as pool:
         compared = list(pool.map(compare, pieces))
     likeness, turned, mirrored = (np.concatenate(part) for part in zip(*compared, strict=True))
+    order = np.argsort(-likeness, kind="stable")
+    order = order[likeness[order] >= PERHAPS]
+    pairing = [
+        _Pair(int(pairs[k, 0]), int(pairs[k, 1]), float(likeness[k]), float(turned[k]), bool(mirrored[k]))
+        for k in order
+    ]
+    alike = [pair for pair in pairing if pair.likeness >= SAME_CELL]
+    return [*_joined(alike, cells, sets), *_laid_over(pairing[len(alike) :], cells, fields, sets)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two cells (their places among all cells) that look alike on rings."""
+
+    first: int
+    second: int
+    likeness: float
+    turned_deg: float
+    mirrored: bool
+
+
+def _joined(pairs: Sequence[_Pair], cells: _Cells, sets: Sets) -> list[Copy]:
+    """Join the looks the pairs belong to, in order; return those that were not in one set yet."""
     found = []
-    for k in np.argsort(-likeness, kind="stable"):
-        if likeness[k] < PERHAPS:
-            break
-        i, j = int(pairs[k, 0]), int(pairs[k, 1])
-        first, second = int(cells.owner[i]), int(cells.owner[j])
-        if sets.leader(first) == sets.leader(second):
-            continue
-        similarity, turn, flip = float(likeness[k]), float(turned[k]), bool(mirrored[k])
-        if similarity < SAME_CELL:
-            similarity = _laid_over(fields, first, second, (cells.centres[i], cells.centres[j]), turn, flip=flip)
-            if similarity <= 0:
-                continue
-        sets.join(first, second)
-        found.append(Copy(first, second, "cell", similarity, turn, flip))
+    for pair in pairs:
+        first, second = int(cells.owner[pair.first]), int(cells.owner[pair.second])
+        if sets.join(first, second):
+            found.append(Copy(first, second, "cell", pair.likeness, pair.turned_deg, pair.mirrored))
     return found
 
 
-def _laid_over(
-    fields: Fields,
-    first: int,
-    second: int,
-    centres: tuple[tuple[float, float], tuple[float, float]],
-    turn: float,
-    *,
-    flip: bool,
-) -> float:
-    one, other = fields.get(first), fields.get(second)
-    return 0.0 if one is None or other is None else overlap(one, other, centres, turn, mirrored=flip)
+def _laid_over(pairs: Sequence[_Pair], cells: _Cells, fields: Fields, sets: Sets) -> list[Copy]:
+    """Join those pairs whose fields, laid over each other, show the same: several at once, since each takes long."""
+    found: list[Copy] = []
+    with ThreadPoolExecutor(settings.usable_cores()) as pool:
+        for start in range(0, len(pairs), _FIELDS_AT_ONCE):
+            piece = [
+                pair
+                for pair in pairs[start : start + _FIELDS_AT_ONCE]
+                if sets.leader(int(cells.owner[pair.first])) != sets.leader(int(cells.owner[pair.second]))
+            ]
+            shown = [
+                tuple(fields.get(int(cells.owner[place])) for place in (pair.first, pair.second)) for pair in piece
+            ]
+
+            def compare(place: int, piece: list[_Pair] = piece, shown: list[tuple[Field | None, ...]] = shown) -> float:
+                pair, (one, other) = piece[place], shown[place]
+                if one is None or other is None:
+                    return 0.0
+                centres = (cells.centres[pair.first], cells.centres[pair.second])
+                return overlap(one, other, centres, pair.turned_deg, mirrored=pair.mirrored)
+
+            overlaps = pool.map(compare, range(len(piece)))
+            same = [replace(pair, likeness=value) for pair, value in zip(piece, overlaps, strict=True) if value > 0]
+            found += _joined(same, cells, sets)
+    return found
