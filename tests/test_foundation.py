@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import stat
 from pathlib import Path
 
 import polars as pl
@@ -14,7 +15,18 @@ from hypothesis import strategies as st
 
 from buffycoat import settings, taxonomy
 from buffycoat.errors import BuffycoatError, DataError, ImageError, OutputError, did_you_mean
-from buffycoat.files import fingerprint, replacing, sha256, write_json, write_text
+from buffycoat.files import (
+    exists,
+    fingerprint,
+    is_file,
+    is_folder,
+    is_stream,
+    replacing,
+    sha256,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from buffycoat.records.documents import Fault, FrameSpec
 from buffycoat.records.tables import CELLS, conform, read_table
 
@@ -87,6 +99,74 @@ def test_what_cannot_be_written_is_said_with_the_path(
         write_json(tmp_path / "a.json", {})
     assert "a.json" in caught.value.what
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_the_umask_says_who_may_read_an_output(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "a.txt", "a")
+        write_bytes(tmp_path / "b.txt", b"b", mode=0o640)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == mode
+    assert (tmp_path / "b.txt").stat().st_mode & 0o777 == 0o640  # who asked for a mode has it
+
+
+def test_pipes_and_devices_are_written_into_and_links_stay(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_text(pipe, "through")
+        assert os.read(reader, 100) == b"through"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    write_text(Path(os.devnull), "nothing")
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+    target, link = tmp_path / "target.txt", tmp_path / "link.txt"
+    link.symlink_to(target)
+    write_text(link, "new")
+    assert link.is_symlink()
+    assert target.read_text() == "new"
+    with target.open() as stream:
+        assert is_stream(Path(f"/proc/self/fd/{stream.fileno()}"))  # as /dev/stdout, whatever it leads to
+    assert not is_stream(link)
+
+
+def test_what_cannot_be_looked_at_is_not_there(tmp_path: Path) -> None:
+    long = tmp_path / ("a" * 300) / "b"
+    assert not (is_file(long) or is_folder(long) or exists(long))
+
+
+@pytest.mark.parametrize(
+    ("own", "files", "cores"),
+    [
+        ("0::/\n", {"cpu.max": "250000 100000\n"}, 3),  # rounded up
+        ("0::/\n", {"cpu.max": "5000 100000\n"}, 1),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, 64),
+        ("0::/user/app\n", {"user/cpu.max": "200000 100000", "user/app/cpu.max": "max 100000"}, 2),  # of the one above
+        (
+            "4:cpu,cpuacct:/box\n0::/\n",
+            {"cpu,cpuacct/box/cpu.cfs_quota_us": "150000\n", "cpu,cpuacct/box/cpu.cfs_period_us": "100000\n"},
+            2,
+        ),
+        ("4:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 64),
+        ("1:memory:/\n", {"memory/cpu.max": "100000 100000"}, 64),
+        ("nonsense", {"cpu.max": "many"}, 64),
+    ],
+)
+def test_cores_are_those_of_the_container(
+    own: str, files: dict[str, str], cores: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, content in {"own": own, **{f"groups/{name}": content for name, content in files.items()}}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(content)
+    monkeypatch.setattr(settings, "OWN_CGROUPS", tmp_path / "own")
+    monkeypatch.setattr(settings, "CGROUPS", tmp_path / "groups")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
+    assert settings.usable_cores() == cores
 
 
 def test_hashes_are_what_they_say(tmp_path: Path) -> None:

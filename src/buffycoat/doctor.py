@@ -12,6 +12,7 @@ from typing import Literal
 
 from buffycoat import __version__, settings
 from buffycoat.data.named import find_bccd
+from buffycoat.files import exists
 from buffycoat.records.versions import versions
 
 State = Literal["good", "limited", "missing"]
@@ -129,7 +130,12 @@ def _weights() -> Iterator[Finding]:
 
     for name in ("resnet18", "efficientnet", "alexnet"):
         spec = resolve(name)
-        hand = weights_at_hand(spec)
+        try:
+            hand = weights_at_hand(spec)
+        except OSError as error:
+            advice = f"Change the permissions, or point {settings.CACHE_VARIABLE} elsewhere."
+            yield Finding(f"Weights {spec.title}", "limited", f"the cache cannot be read: {error.strerror}", advice)
+            continue
         advice = "" if hand.here else f"Or bring a file: --model {spec.name} --weights PATH (a state dict of it)."
         yield Finding(f"Weights {spec.title}", "good" if hand.here else "limited", hand.words, advice)
 
@@ -137,9 +143,13 @@ def _weights() -> Iterator[Finding]:
 def _room(out: Path) -> Iterator[Finding]:
     for what, folder in (("Disk for studies", out), ("Disk for the cache", settings.cache_dir())):
         place = folder.absolute()
-        while not place.exists():
+        while not exists(place):
             place = place.parent
-        free = shutil.disk_usage(place).free
+        try:
+            free = shutil.disk_usage(place).free
+        except OSError as error:
+            yield Finding(what, "limited", f"{place} cannot be looked at: {error.strerror}", "Choose another place.")
+            continue
         enough = free > STUDY_BYTES
         yield Finding(
             what,

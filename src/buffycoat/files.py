@@ -6,9 +6,10 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,16 @@ _CHUNK_BYTES = 1 << 20
 
 
 @contextmanager
-def replacing(path: Path, *, mode: int = 0o644, durable: bool = False) -> Iterator[Path]:
+def replacing(path: Path, *, mode: int | None = None, durable: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes its place in one step.
+
+    A link stays: what it leads to is replaced. A pipe or a device is never replaced but written into: for one of them,
+    its own path is yielded.
 
     Parameters
     ----------
     mode
-        Who may read the file: by default everybody, 0o600 its owner alone.
+        Who may read the file: by default whom the umask allows; 0o600: its owner alone.
     durable
         Return only when the file would survive a power cut.
 
@@ -36,27 +40,97 @@ def replacing(path: Path, *, mode: int = 0o644, durable: bool = False) -> Iterat
     OutputError
         The folder is read-only, missing, or the disk is full.
     """
+    if is_stream(path):
+        try:
+            yield path
+        except OSError as error:
+            raise output_error(path, error) from error
+        return
+    place = Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114 (never raises)
     temporary: Path | None = None
     try:
-        made = not path.parent.is_dir()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=path.suffix, dir=path.parent)
+        made = not is_folder(place.parent)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{place.name[:40]}.", suffix=place.suffix, dir=place.parent)
         os.close(handle)
         temporary = Path(name)
+        if mode is None:  # made once more: only the system knows the umask without changing it for other threads
+            temporary.unlink()
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield temporary
-        temporary.chmod(mode)
+        if mode is not None:
+            temporary.chmod(mode)
         if durable:
             sync_file(temporary)
-        temporary.replace(path)
+        temporary.replace(place)
         if durable:
-            sync_folder(path.parent)
+            sync_folder(place.parent)
             if made:
-                sync_folder(path.parent.parent)
+                sync_folder(place.parent.parent)
     except OSError as error:
         raise output_error(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def probe(path: Path) -> None:
+    """Try whether a file could be written, leaving nothing behind: for what is written after long work.
+
+    Raises
+    ------
+    OutputError
+        It is a folder, or its folder cannot be made or written.
+    """
+    try:
+        if is_stream(path):
+            if not os.access(path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+        if is_folder(path):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        with suppress(FileNotFoundError):
+            path.lstat()  # a name too long, or a file where a folder is needed, raises here
+        folder = Path(os.path.realpath(path)).parent
+        while not exists(folder):
+            folder = folder.parent
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
+def is_stream(path: Path) -> bool:
+    """Return whether a path is a pipe, a device or something already open (/dev/stdout): nothing to be replaced."""
+    try:
+        kind = os.stat(path).st_mode  # noqa: PTH116 (beside the others)
+    except (OSError, ValueError):
+        return False
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        return True
+    step = str(path)
+    for _ in range(40):  # links the system itself would follow
+        if not os.path.islink(step):  # noqa: PTH114
+            return False
+        above = os.path.dirname(step)  # noqa: PTH120
+        if os.path.realpath(above).startswith("/proc/"):
+            return True
+        step = os.path.join(above, os.readlink(step))  # noqa: PTH115, PTH118
+    return False
+
+
+def is_file(path: Path) -> bool:
+    """Return whether there is a file; never raises, where :meth:`Path.is_file` may for want of permission."""
+    return os.path.isfile(path)  # noqa: PTH113
+
+
+def is_folder(path: Path) -> bool:
+    """Return whether there is a folder; never raises."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
+def exists(path: Path) -> bool:
+    """Return whether there is anything; never raises."""
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def sync_file(path: Path) -> None:
@@ -86,6 +160,8 @@ def output_error(path: Path, error: OSError) -> OutputError:
         errno.EDQUOT: ("the disk quota is used up", "Free some room and run the same command again."),
         errno.ENOTDIR: ("a file stands where a folder is needed", "Choose another --out."),
         errno.EEXIST: ("a file stands where a folder is needed", "Choose another --out."),
+        errno.EISDIR: ("a folder stands there", "Give the name of a file in it."),
+        errno.ENAMETOOLONG: ("the name is too long", "Choose a shorter one."),
     }
     reason, hint = reasons.get(error.errno or 0, (error.strerror or str(error), "Choose another --out."))
     return OutputError(f"cannot write {path}: {reason}", hint=hint)
@@ -97,7 +173,7 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_bytes(path: Path, content: bytes, *, mode: int = 0o644, durable: bool = False) -> None:
+def write_bytes(path: Path, content: bytes, *, mode: int | None = None, durable: bool = False) -> None:
     """Write bytes in one step; see :func:`replacing`."""
     with replacing(path, mode=mode, durable=durable) as temporary:
         temporary.write_bytes(content)

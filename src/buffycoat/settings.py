@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
 
 DATA_VARIABLE = "BUFFYCOAT_DATA"
 CACHE_VARIABLE = "BUFFYCOAT_CACHE"
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUPS = Path("/proc/self/cgroup")
 BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16"})
 """Processor features that multiply bf16 numbers; elsewhere bf16 is emulated, and slow."""
 
@@ -35,20 +39,45 @@ def data_dirs(given: Path | None = None) -> tuple[Path, ...]:
 
 
 def usable_cores() -> int:
-    """Return how many processor cores this process may use."""
+    """Return how many processor cores this process may use: those it is bound to, or its container's share of them."""
     try:
-        return len(os.sched_getaffinity(0))
+        cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on Linux
-        return os.cpu_count() or 1
+        cores = os.cpu_count() or 1
+    return max(1, min([cores, *map(math.ceil, _quotas())]))
+
+
+def _quotas() -> Iterator[float]:
+    """Yield the limits on processor time, in cores, of the control groups this process is in and of those above.
+
+    Version 2 writes ``cpu.max`` (quota and period in microseconds), version 1 a file for each of the two.
+    """
+    for line in _read(OWN_CGROUPS).splitlines():
+        _, kinds, name = [*line.split(":", 2), "", ""][:3]
+        if kinds and "cpu" not in kinds.split(","):
+            continue
+        for mount in (CGROUPS / kinds, CGROUPS / "cpu") if kinds else (CGROUPS,):
+            place = mount / name.lstrip("/")
+            for folder in (place, *(above for above in place.parents if above.is_relative_to(mount))):
+                if kinds:
+                    pair = [_read(folder / f"cpu.cfs_{what}_us") for what in ("quota", "period")]
+                else:
+                    pair = _read(folder / "cpu.max").split()
+                if len(pair) == 2 and all(number.strip().isdecimal() for number in pair) and int(pair[1]):
+                    yield int(pair[0]) / int(pair[1])
+
+
+def _read(path: Path) -> str:
+    """Return what a file of the system says, or nothing."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def processor_flags() -> frozenset[str]:
     """Return the instruction sets this processor says it has (Linux; elsewhere an empty set)."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return frozenset()
-    for line in text.splitlines():
+    for line in _read(Path("/proc/cpuinfo")).splitlines():
         key, _, value = line.partition(":")
         if key.strip() in {"flags", "Features"}:
             return frozenset(value.split())

@@ -17,7 +17,11 @@ from buffycoat.errors import FetchError
 from buffycoat.synth.write import BALANCED_SHARES, write_set
 
 Run = Callable[..., tuple[int, str, str]]
-FAST = ("--model", "test_resnet", "--weights", "none", "--set", "train.epochs=1", "--set", "train.input_px=32")
+SETTINGS = (
+    *("train.epochs=1", "train.input_px=32", "train.views=1", "frame.stored_px=48"),
+    *("baseline=false", "unlike=false"),
+)
+FAST = ("--model", "test_resnet", "--weights", "none", *(word for one in SETTINGS for word in ("--set", one)))
 
 
 @pytest.fixture
@@ -162,6 +166,72 @@ def test_a_file_where_the_output_folder_should_be(command: Run, drawn: Path, tmp
     assert code == 5
     assert "a file stands where a folder is needed" in err
     assert (tmp_path / "out").read_text() == "a letter"
+
+
+def test_the_folder_of_the_data_is_no_place_for_the_study(command: Run, drawn: Path) -> None:
+    before = sorted(drawn.rglob("*"))
+    code, _, err = command("study", str(drawn), "--out", f"{drawn}/.", *FAST)
+    assert code == 2
+    assert "is the folder of the data itself" in err
+    code, _, err = command("study", str(drawn), "--out", str(drawn.parent), *FAST)
+    assert code == 5  # a folder that holds other things
+    assert "holds no study" in err
+    assert sorted(drawn.rglob("*")) == before
+    assert not (drawn.parent / ".lock").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("study", "synthetic:9", "--out", "s3://bucket/study"),
+        ("data", "audit", "synthetic:9", "--out", "gs://bucket/audit.json"),
+        ("data", "labels", "export", "study", "--out", "s3://bucket/a.csv"),
+        ("data", "labels", "apply", "a.csv", "--to", "bccd", "--out", "s3://bucket/a.csv"),
+        ("export", "study", "--out", "s3://bucket/bundle"),
+        ("synth", "s3://bucket/set"),
+        ("review", "backup", "s3://bucket/desk.zip"),
+    ],
+)
+def test_an_address_is_no_path(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = command(*arguments)
+    assert code == 2
+    assert f"{arguments[-1]} is an address" in err
+    assert "buffycoat predict" in err
+    assert not list(tmp_path.iterdir())
+
+
+_LONG = "a" * 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("card", _LONG), 3),
+        (("predict", "a.jpg", "--bundle", _LONG), 3),
+        (("export", _LONG, "--out", "b"), 5),
+        (("evaluate", _LONG), 3),
+        (("report", _LONG), 3),
+        (("data", "show", "bccd", "--no-download", "--data-dir", _LONG), 4),
+        (("data", "labels", "apply", _LONG, "--to", "bccd"), 5),
+    ],
+)
+def test_a_path_that_cannot_be_looked_at_ends_in_words(command: Run, arguments: tuple[str, ...], code: int) -> None:
+    found, _, err = command(*arguments)
+    assert found == code, err
+    assert "Error:" in err
+
+
+def test_what_the_system_refuses_is_one_message(command: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "secret.csv")
+
+    monkeypatch.setattr("buffycoat.data.load.load", refuse)
+    code, _, err = command("data", "show", "folder")
+    assert code == 5
+    assert "secret.csv: Permission denied" in err
 
 
 @pytest.mark.parametrize(

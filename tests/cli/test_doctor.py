@@ -51,3 +51,16 @@ def test_the_command_prints_json() -> None:
         [sys.executable, "-m", "buffycoat", "doctor", "--json"], capture_output=True, text=True, check=True
     )
     assert {"what", "state", "found", "advice"} == set(json.loads(done.stdout)[0])
+
+
+def test_a_cache_that_cannot_be_looked_at_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setenv("BUFFYCOAT_CACHE", str(tmp_path / ("a" * 300)))
+    assert _found(tmp_path)["Disk for the cache"][0] in {"good", "limited"}
+    monkeypatch.setattr("buffycoat.networks.at_hand.weights_at_hand", refuse)
+    monkeypatch.setattr("buffycoat.doctor.shutil.disk_usage", refuse)
+    found = _found(tmp_path)
+    assert "Permission denied" in found["Disk for the cache"][1]
+    assert "BUFFYCOAT_CACHE" in found["Weights ResNet-18"][2]

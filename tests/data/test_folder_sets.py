@@ -23,7 +23,7 @@ def put(folder: Path, *names: str) -> Path:
     for name in names:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(f"picture {name}".encode())
+        path.write_bytes(f"picture {name}".encode(errors="surrogateescape"))
     return folder
 
 
@@ -104,7 +104,8 @@ def test_a_link_back_to_its_own_folder_ends(tmp_path: Path) -> None:
     (tmp_path / "a" / "again").symlink_to(tmp_path / "a", target_is_directory=True)
     (tmp_path / "b" / "other").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "b" / "self").symlink_to("self")
-    assert load(str(tmp_path)).cells.height >= 2
+    images = load(str(tmp_path)).cells.get_column("image").to_list()
+    assert images == ["a/1.jpg", "b/1.jpg", "b/other/a/1.jpg"], "a link out of its class folder is followed once"
 
 
 def nothing(_folder: Path) -> None:
@@ -381,3 +382,44 @@ def test_the_other_microscope(real_data: Path) -> None:
     assert data.counts() == {"neutrophil": 231, "eosinophil": 123, "lymphocyte": 52, "monocyte": 5}
     assert sum("byte for byte" in fault.problem for fault in data.faults) == 50
     assert data.cells.get_column("cell_id").n_unique() == 411
+
+
+def test_a_label_that_looks_like_a_slip_is_named_once(tmp_path: Path) -> None:
+    put(tmp_path, "1.jpg", "2.jpg", "3.jpg", "4.jpg")
+    (tmp_path / "labels.csv").write_text(
+        "image,label\n1.jpg,neutrophil\n2.jpg,neutrophill\n3.jpg,Neutrophill\n4.jpg,band neutrophil\n"
+    )
+    data = load(str(tmp_path))
+    (fault,) = data.faults
+    assert (fault.row, fault.problem) == (3, "label 'neutrophill' looks like 'neutrophil' (2 rows)")
+    assert data.counts()["neutrophill"] == 2
+
+
+def test_names_that_are_no_text_are_faults(tmp_path: Path) -> None:
+    put(tmp_path, "a/1.jpg", "b/1.jpg", "a/caf\udce9.jpg", "caf\udce9.jpg", "\udcff/1.jpg", "c\udcff/notes.txt")
+    data = load(str(tmp_path))
+    assert data.cells.get_column("image").to_list() == ["a/1.jpg", "b/1.jpg"]
+    assert {fault.file for fault in data.faults} == {"a/caf\\xe9.jpg", "caf\\xe9.jpg", "\\xff/1.jpg", "c\\xff", "\\xff"}
+    assert "its name is no text" in {fault.problem for fault in data.faults}
+    put(tmp_path / "s\udcff", "a/1.jpg", "b/1.jpg")
+    with pytest.raises(DataError, match="this name is no text"):
+        load(str(tmp_path / "s\udcff"))
+
+
+def test_a_study_written_into_the_data_is_no_class(tmp_path: Path) -> None:
+    put(tmp_path, "train/a/1.jpg", "test/b/1.jpg", "study/study.json", "study/crops/1.jpg", "begun/.lock")
+    data = load(str(tmp_path))
+    assert data.counts() == {"a": 1, "b": 1}
+    assert data.cells.get_column("given_split").to_list() == ["test", "train"]
+    put(tmp_path / "train", "b/1.jpg", "study/study.json", "study/crops/1.jpg")
+    data = load(str(tmp_path / "train"))
+    assert data.counts() == {"a": 1, "b": 1}
+    assert [(fault.file, fault.action) for fault in data.faults] == [("study", "passed over: it is no class")]
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_an_empty_name_is_not_the_working_folder(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path, "a/1.jpg", "b/1.jpg")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="is empty"):
+        load(name)

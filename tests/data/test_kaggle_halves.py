@@ -160,24 +160,3 @@ def test_a_field_on_both_sides_is_reported(both: Path) -> None:
     write(both / INNER / "TEST/NEUTROPHIL/_3_3.jpeg", copy(field(0), turn=25))
     faults = load(str(both / INNER)).faults
     assert [("BloodImage_00000" in fault.problem, fault.file) for fault in faults] == [(True, "TRAIN and TEST")]
-
-
-@pytest.mark.real
-@pytest.mark.slow
-def test_every_real_copy_finds_its_source_and_the_numbers_in_the_names_mean_nothing(real_data: Path) -> None:
-    data = load(str(real_data / "kaggle-blood-cells" / "dataset2-master"))
-    assert data.cells.height == 335
-    groups = dict(data.cells.select("image", "group").iter_rows())
-    assert not any(group.startswith(kaggle.UNMATCHED) for group in groups.values())
-    simple = {group for image, group in groups.items() if image.startswith("TEST_SIMPLE/")}
-    test = {group for image, group in groups.items() if image.startswith("TEST/")}
-    train = {group for image, group in groups.items() if image.startswith("TRAIN/")}
-    assert len(test - simple) <= 2  # TEST was made from TEST_SIMPLE
-    assert len(train & (test | simple)) == sum(fault.file == "TRAIN and TEST" for fault in data.faults)
-    by_number: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
-    for image, group in groups.items():
-        part, folder, name = image.split("/")
-        if part != "TEST_SIMPLE":
-            by_number[part, folder, name.split("_")[1]].add(group)
-    several = [number for number, found in by_number.items() if len(found) > 1]
-    assert len(several) > 0.9 * len(by_number)

@@ -15,7 +15,14 @@ from buffycoat.differential import read_ranges
 TEXT = (Path(__file__).resolve().parents[2] / "docs/differential.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL))
+EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+
+
+def test_the_document_has_examples() -> None:
+    assert EXAMPLES
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
 def test_python_examples(code: str) -> None:
     exec(compile(code, "docs/differential.md", "exec"), {})  # noqa: S102
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import zipfile
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -18,7 +20,8 @@ from buffycoat.differential.from_slides import differential_of
 from buffycoat.differential.gallery import GalleryCell
 from buffycoat.differential.slides import Slide, folder_of, slide_name, slides_of
 from buffycoat.differential.write import read, text_of
-from buffycoat.errors import DataError, UsageError
+from buffycoat.errors import DataError, OutputError, UsageError
+from buffycoat.files import replacing
 from buffycoat.predict.predictor import Predictor
 from buffycoat.predict.sources import walk
 from buffycoat.synth.smear import draw_field
@@ -92,6 +95,24 @@ def test_an_archive_holds_slides_as_a_folder_does(bundle: Path, folder: Path, tm
     assert [first.name, second.name] == ["A", "B"]
     assert (len(first.cells), first.copies) == (3, 1)
     assert all(cell.picture for cell in first.cells)
+
+
+def test_a_zip_with_backslashes_joins_no_slides_and_what_a_mac_leaves_makes_none(
+    bundle: Path, folder: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "case.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for name in ("A", "B"):
+            packed.write(folder / name / "1.png", f"slides\\{name}\\1.png")
+            packed.writestr(f"__MACOSX/slides/{name}/._1.png", b"x")
+    slides = slides_of(Predictor.load(bundle, threads=1), walk([str(archive)]))
+    assert [(slide.name, slide.fields, slide.faults) for slide in slides] == [("A", 1, []), ("B", 1, [])]
+
+
+def test_an_empty_list_is_no_count(bundle: Path) -> None:
+    code, out, _ = run("-", "--bundle", bundle, "--format", "json")
+    assert code == 1
+    assert "the list on standard input is empty" in out
 
 
 def test_slides_of_one_name_are_told_apart(bundle: Path, folder: Path, tmp_path: Path) -> None:
@@ -254,7 +275,7 @@ def test_labels_survive_blanks_in_the_header_and_bad_text_is_said(bundle: Path, 
     assert comparison is not None
     assert (comparison.compared, comparison.agreed) == (1, 0)
     table.write_bytes(b"image,cell,class\n" + b"A/1.png,1,monocyte\n" * 1 + b"caf\xe9.png,1,monocyte\n")
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="is not UTF-8 text"):
         run(folder / "A", "-b", bundle, "--against", table)
 
 
@@ -327,3 +348,65 @@ def test_ctrl_c_says_what_is_true_of_the_command(command: str, said: str, monkey
     assert done.exit_code == 130
     assert said in done.stderr
     assert "same command goes on" not in done.stderr
+
+
+def test_cells_as_a_european_spreadsheet_saves_them_and_slips_in_them(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("image;cell;class\na.jpg;1;monocyte\n")
+    assert Other(path).labels == {("a.jpg", 1): "monocyte"}
+    for label, said in (("neutrophill", "looks like 'neutrophil'"), ("total", "name of a total")):
+        with pytest.raises(DataError, match=f"row 2: .*{said}"):
+            Other(_cells(path, [("a.jpg", 1, label)]))
+    path.write_text(f"image,cell,class\na.jpg,{'9' * 5000},monocyte\n")
+    with pytest.raises(DataError, match="row 2: expected a cell's number"):
+        Other(path)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--out", "folder.csv"), "a folder stands there"),
+        (("--out", "letter.txt/a.csv"), "a file stands where a folder is needed"),
+        (("--out", f"{'a' * 300}.csv"), "the name is too long"),
+        (("--out", "s3://bucket/a.csv"), "s3://bucket/a.csv is an address"),
+        (("--specimen", "S" * 65), "specimen"),
+        (("--subject", "a\nb"), "subject"),
+        (("--slide", ""), "slide"),
+        (("--against-name", " "), "--against-name"),
+        (("--json", "--out", "a.html"), "--json prints to the terminal"),
+        (("--json", "--format", "csv"), "contradict"),
+    ],
+)
+def test_what_could_not_be_written_is_said_before_anything_is_looked_at(
+    folder: Path, tmp_path: Path, wrong: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted(*_: object, **__: object) -> None:
+        raise AssertionError("photographs were looked at")
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "letter.txt").write_text("dear")
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(Predictor, "load", counted)
+    with pytest.raises((UsageError, OutputError), match=said):
+        run(folder, *wrong)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_count_that_cannot_be_written_is_shown_and_the_other_outputs_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = replacing
+
+    def full(path: Path, **options: Any) -> AbstractContextManager[Path]:
+        if path.suffix == ".hl7":
+            raise OutputError(f"cannot write {path}: the disk is full")
+        return real(path, **options)
+
+    monkeypatch.setattr("buffycoat.files.replacing", full)
+    (tmp_path / "r.csv").write_text("type,count\nneutrophil,120\nlymphocyte,80\n")
+    outs = [argument for name in ("a.hl7", "a.json") for argument in ("--out", str(tmp_path / name))]
+    done = CliRunner().invoke(app, ["differential", str(tmp_path / "r.csv"), *outs, "--quiet"])
+    assert isinstance(done.exception, OutputError)
+    assert "60.0" in done.stdout
+    assert [path.name for path in sorted(tmp_path.glob("a.*"))] == ["a.json"]

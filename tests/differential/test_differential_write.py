@@ -12,7 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from buffycoat.differential import count
-from buffycoat.differential.csv_file import COLUMNS, csv_text, read_counts
+from buffycoat.differential.by_hand import read_counts
+from buffycoat.differential.csv_file import COLUMNS, csv_text
 from buffycoat.differential.write import FORMATS, format_of, read, text_of, write
 from buffycoat.errors import DataError, UsageError
 from buffycoat.records.differential import ReferenceRange, ReferenceRanges, Signer
@@ -160,3 +161,44 @@ def test_csv_and_json_carry_the_seal_of_a_signed_count_only(tmp_path: Path) -> N
 def test_what_is_no_seal_is_refused(seal: str) -> None:
     with pytest.raises(ValidationError):
         Signer(name="Reader", signed_at=WHEN, seal=seal)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_totals_as_a_european_spreadsheet_saves_them(delimiter: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text("type,count\nneutrophil,60\nlymphocyte,40\n".replace(",", delimiter))
+    assert read_counts(path) == {"neutrophil": 60, "lymphocyte": 40}
+
+
+@pytest.mark.parametrize("name", ["total", "Sum", "ALL", "wbc", "N"])
+def test_a_row_of_the_total_is_held_to_the_others_and_not_counted(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(f"type,count\nneutrophil,60\nlymphocyte,40\nunknown,3\n{name},100\n{name},103\n")
+    assert read_counts(path) == {"neutrophil": 60, "lymphocyte": 40, "unidentified": 3}
+    path.write_text(f"type,count\nneutrophil,60\nlymphocyte,40\n{name},200\n")
+    with pytest.raises(DataError, match=r"row 4.* is 200, and the other rows add up to 100"):
+        read_counts(path)
+
+
+@pytest.mark.parametrize(("slip", "meant"), [("neutrophill", "neutrophil"), ("Limphocytes", "lymphocyte")])
+def test_a_slip_of_the_pen_is_no_type(slip: str, meant: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(f"type,count\nneutrophil,60\n{slip},40\n")
+    with pytest.raises(DataError, match=f"row 3: '{slip}' .* looks like '{meant}'"):
+        read_counts(path)
+    path.write_text("type,count\nneut,60\nband neutrophil,4\nmyelocyte,1\nblast,1\n")
+    assert read_counts(path) == {"neutrophil": 60, "band neutrophil": 4, "myelocyte": 1, "blast": 1}
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("neutrophil," + "9" * 5000, r"row 2: expected a type and a whole number.*5000 characters"),
+        ("x" * 140_000 + ",3", "line 2: field larger than field limit"),
+    ],
+)
+def test_a_number_or_a_field_beyond_all_bounds_is_said(row: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text(f"type,count\n{row}\n")
+    with pytest.raises(DataError, match=said):
+        read_counts(path)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from buffycoat.predict.archives import Limits, is_archive, photographs_in
 from buffycoat.predict.items import Item
+from buffycoat.predict.sources import walk
 
 PIXELS = b"\xff\xd8\xff" + bytes(range(256)) * 4
 
@@ -105,6 +106,30 @@ def test_names_that_lead_out_links_and_devices_are_refused_by_name(tmp_path: Pat
     with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
         archive.writestr(linked, "/etc/passwd")
     assert _found(tmp_path / "b.zip") == {"link.jpg": "a link inside an archive"}
+
+
+def test_a_zip_with_backslashes_keeps_its_folders(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "w.zip", {"slides\\A\\0.jpg": PIXELS, "slides\\B\\0.jpg": PIXELS[::-1], "..\\0.jpg": PIXELS})
+    assert _found(path) == {
+        "slides/A/0.jpg": PIXELS,
+        "slides/B/0.jpg": PIXELS[::-1],
+        "..\\0.jpg": "a name that leads out of its archive (..)",
+    }
+
+
+ASIDE = ("__MACOSX/a/._1.jpg", "a/._1.jpg", "a/@eaDir/1.jpg/thumb.jpg", "a/.hidden/2.jpg", "._3.jpg", "b\\._4.jpg")
+
+
+@pytest.mark.parametrize("ending", [".tar", ".zip"])
+def test_what_systems_leave_in_archives_is_passed_over_as_in_folders(tmp_path: Path, ending: str) -> None:
+    make = _zip if ending == ".zip" else _tar
+    members = {**dict.fromkeys(ASIDE, b"x"), "./a/1.jpg": PIXELS, "__MACOSX/../../2.jpg": PIXELS}
+    assert _found(make(tmp_path / f"mac{ending}", members)) == {  # type: ignore[arg-type]
+        "./a/1.jpg": PIXELS,
+        "__MACOSX/../../2.jpg": "a name that leads out of its archive (..)",
+    }
+    (nothing,) = walk([str(make(tmp_path / f"only{ending}", dict.fromkeys(ASIDE, b"x")))])
+    assert nothing.error == "no photograph in it"
 
 
 def test_bombs_are_refused_by_size_and_by_ratio(tmp_path: Path) -> None:

@@ -126,6 +126,21 @@ def test_archives_lists_and_patterns(
     }
 
 
+def test_an_empty_list_is_an_error_and_keeps_earlier_rows(
+    command: Run, bundle: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "r.csv"
+    assert command("predict", "-b", bundle, photographs / "0.jpg", photographs / "1.jpg", "-o", out)[0] == 0
+    before = out.read_text().splitlines()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"")))
+    code, _, err = command("predict", "-b", bundle, "-", "-o", out, "--resume")
+    assert code == 1
+    assert "the list on standard input is empty" in err
+    after = out.read_text().splitlines()
+    assert after[: len(before)] == before
+    assert [line.partition(",")[0] for line in after[len(before) :]] == ["-"]
+
+
 def test_large_photographs_are_refused_unless_asked_for(
     command: Run, bundle: Path, photographs: Path, tmp_path: Path
 ) -> None:

@@ -40,10 +40,10 @@ print("PEAK", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, larges
 
 @pytest.fixture(scope="module")
 def many(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return two folders of names of six photographs: 600 in ``few``, 2,400 in ``rest``."""
+    """Return two folders of names of six photographs: 400 in ``few``, 1,600 in ``rest``."""
     folder = tmp_path_factory.mktemp("many")
     files = sorted(photographs.glob("*.jpg"))
-    for name, count in (("few", 600), ("rest", 2_400)):
+    for name, count in (("few", 400), ("rest", 1_600)):
         (folder / name).mkdir()
         for k in range(count):
             os.link(files[k % len(files)], folder / name / f"{k:06d}.jpg")
@@ -66,6 +66,6 @@ def test_five_times_as_many_photographs_take_no_more_memory(
 
     short = peaks(many / "few")
     long = peaks(many / "few", many / "rest")
-    assert (tmp_path / "2.csv").read_bytes().count(b"\n") > 3_000
+    assert (tmp_path / "2.csv").read_bytes().count(b"\n") > 2_000
     assert long[0] <= 1.1 * short[0] + 2, (short, long)
     assert long[1] <= 1.1 * short[1] + 2, (short, long)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from buffycoat.data.walk import images_below
 from buffycoat.errors import DataError, UsageError
 from buffycoat.predict import Predictor
 from buffycoat.predict.listing import PackedNames
@@ -81,15 +84,23 @@ def test_a_list_of_names_with_lines_or_zeros(folder: Path) -> None:
 
 
 def test_an_empty_list_and_an_empty_folder_are_not_success(tmp_path: Path) -> None:
-    passed = Passed()
-    assert _names("-", stdin=io.BytesIO(b"\n\n"), passed=passed) == []
-    assert passed.empty == ["the list on standard input"]
+    for nothing in (b"", b"\n\n", b"\xef\xbb\xbf"):
+        assert _names("-", stdin=io.BytesIO(nothing)) == [("-", "the list on standard input is empty")]
     (tmp_path / "empty").mkdir()
     assert _names(tmp_path / "empty") == [(str(tmp_path / "empty"), "no photograph in it")]
     with pytest.raises(UsageError, match="Nothing to look at"):
         check([])
     with pytest.raises(UsageError, match="once"):
         check(["-", "a.jpg", "-"])
+
+
+def test_a_byte_order_mark_does_not_cost_the_first_name() -> None:
+    assert _names("-", stdin=io.BytesIO(b"\xef\xbb\xbf/dev/null\n/dev/zero\n")) == [
+        ("/dev/null", None),
+        ("/dev/zero", None),
+    ]
+    zeros = io.BytesIO(b"\xef\xbb\xbfx.jpg\0/dev/null\0")  # exact as from find: the mark belongs to the name
+    assert [name for name, _ in _names("-", stdin=zeros, zeros=True)] == ["\ufeffx.jpg", "/dev/null"]
 
 
 def test_a_list_that_is_no_list_is_refused() -> None:
@@ -120,6 +131,53 @@ def test_links_round_in_a_circle_end(folder: Path) -> None:
     names = [name for name, _ in _names(folder)]
     assert len(names) == len(set(names)) == len(STRANGE) + 5
     assert str(folder / "b" / "gone.jpg") in names  # it fails when it is opened, under its own name
+
+
+def test_a_pattern_enters_what_the_walk_of_a_folder_enters(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "b" / "up").symlink_to(folder)
+    (folder / "b" / "c" / "again").symlink_to(".")
+    (folder / "b" / "@eaDir" / "2.JPG").mkdir(parents=True)
+    (folder / "b" / "@eaDir" / "2.JPG" / "thumb.JPG").write_bytes(b"x")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "3.JPG").write_bytes(b"x")
+    monkeypatch.chdir(folder)
+    assert _names("**/*.JPG") == _names("**/**/*.JPG") == _names("b/**/2.JPG") == [("b/2.JPG", None)]
+    assert _names("*/*") == _names("b/*")
+    assert _names(f"{folder}/**/c/**/*.webp") == [(f"{folder}/b/c/1.webp", None)]
+    assert _names("?/**/*.webp") == _names("**/1.*") == _names("**/c/*") == [("b/c/1.webp", None)]
+    assert sorted(_names("**")) == sorted([*_names("."), ("b/notes.txt", None)])
+    assert _names("**/@eaDir/**/*.JPG") == [("b/@eaDir/2.JPG/thumb.JPG", None)]  # named, so it is meant
+    assert _names("**/.git/*") == [(".git/3.JPG", None)]
+
+
+def test_a_folder_that_a_pattern_cannot_enter_is_a_fault(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if str(path).endswith("/c"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr("buffycoat.predict.listing.os.scandir", refuse)
+    found = _names(folder / "**" / "*.JPG")
+    closed = (f"{folder}/b/c", "the folder cannot be read (Permission denied)")
+    assert found == [(f"{folder}/b/2.JPG", None), closed]
+
+
+def test_folders_deeper_than_calls_may_nest_are_walked(tmp_path: Path) -> None:
+    bottom = tmp_path.joinpath(*["d"] * 150)
+    bottom.mkdir(parents=True)
+    photographs = [tmp_path / "d" / "a.jpg", bottom / "a.jpg"]
+    for path in photographs:
+        path.write_bytes(b"x")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 100)
+    try:
+        found, images = _names(tmp_path), list(images_below(tmp_path))
+    finally:
+        sys.setrecursionlimit(limit)
+    assert found == [(str(path), None) for path in photographs]
+    assert images == [str(path.relative_to(tmp_path)) for path in photographs]
 
 
 def test_a_pipe_or_a_huge_file_is_refused_unopened(tmp_path: Path, predictor: Predictor) -> None:

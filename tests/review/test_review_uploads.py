@@ -141,6 +141,13 @@ def test_what_is_passed_over_in_a_tar_counts_and_in_a_zip_is_not_unpacked(tmp_pa
     assert _members(_zip({**aside, "a.png": b"x"}), settings) == [("a.png", None)]
 
 
+@pytest.mark.parametrize("make", [_zip, _tar], ids=["zip", "tar"])
+def test_what_systems_leave_is_passed_over(tmp_path: Path, make: Callable[[dict[str, bytes]], bytes]) -> None:
+    aside = ("__MACOSX/a/._1.png", "a/@eaDir/1.png/thumb.png", "a/.DS_Store", "a\\Thumbs.db", "._2.png")
+    files = dict.fromkeys((*aside, "a/1.png"), b"x")
+    assert _members(make(files), _limits(tmp_path)) == [("a/1.png", None)]
+
+
 def test_a_member_that_breaks_off_counts_with_what_was_read_of_it(tmp_path: Path) -> None:
     whole = bytearray(_zip({f"{k}.png": bytes([k]) * 200_000 for k in range(9)}))
     at = -1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from buffycoat.bundle.wire import MalformedError, ModelFacts, Port, read_facts
 from buffycoat.errors import DataError
+from buffycoat.files import exists, is_file, is_folder
 from buffycoat.records.card import BundleCard
 
 CARD = "card.json"
@@ -58,13 +59,13 @@ def open_bundle(path: Path) -> Bundle:
         network has another hash than the card says, data outside the file, operators or functions that are not
         ONNX's own, or other inputs and outputs than the card promises. The reason is named.
     """
-    if not path.is_dir():
+    if not is_folder(path):
         raise DataError(
             f"{path} is not a bundle: expected a folder with {CARD} and {MODEL}, found "
-            f"{'a file' if path.exists() else 'nothing there'}.",
+            f"{'a file' if exists(path) else 'nothing there that may be read'}.",
             hint=_HINT,
         )
-    lacking = [name for name in (CARD, MODEL) if not (path / name).is_file()]
+    lacking = [name for name in (CARD, MODEL) if not is_file(path / name)]
     if lacking:
         raise DataError(f"{path} is not a bundle: {' and '.join(lacking)} missing.", hint=_HINT)
     card = BundleCard.read(path / CARD)

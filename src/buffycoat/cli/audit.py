@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from buffycoat.cli.console import counting, remarks, results
+from buffycoat.cli.outputs import local
 from buffycoat.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def audit(
     data: Annotated[str, typer.Argument(metavar="DATA", help="bccd, synthetic[:N[@SEED]], a folder, or a CSV table.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Where audit.json goes: a file or a folder.", show_default="nowhere"),
+        typer.Option(
+            "--out", "-o", callback=local, help="Where audit.json goes: a file or a folder.", show_default="nowhere"
+        ),
     ] = None,
     recipe: Annotated[str, typer.Option(help="Cleaning recipe the class counts are held against.")] = "seeds",
     folds: Annotated[int, typer.Option(min=2, help="Folds of the study to come.")] = 5,

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from pydantic import ValidationError
+
 from buffycoat.cli.console import counting, remarks, results
 from buffycoat.differential import write
 from buffycoat.differential.against import Other, with_comparison
+from buffycoat.differential.by_hand import read_counts
 from buffycoat.differential.count import count
-from buffycoat.differential.csv_file import read_counts
 from buffycoat.differential.from_slides import differential_of
 from buffycoat.differential.hl7 import Processing
 from buffycoat.differential.limits import LEVEL
 from buffycoat.differential.ranges import read_ranges
 from buffycoat.differential.slides import Slide, read_slides
-from buffycoat.errors import UsageError
+from buffycoat.errors import OutputError, UsageError
+from buffycoat.files import probe
 from buffycoat.predict.predictor import Predictor
 from buffycoat.predict.sources import check, walk
 from buffycoat.records.differential import Counter
+from buffycoat.records.documents import explain
 
 if TYPE_CHECKING:
     from buffycoat.differential.gallery import GalleryCell
@@ -57,7 +61,10 @@ def run_differential(options: Options) -> int:
     """Do what was asked for; return how many photographs could not be read."""
     _check(options)
     ranges = None if options.ranges is None else read_ranges(options.ranges)  # a fault in it is said before any work
+    _name(options)
     formats = [write.format_of(path, options.form) for path in options.out]
+    for path in options.out:
+        probe(path)
     printed = write.format_of(Path(), options.form) if options.form is not None and not options.out else "table"
     other = None if options.against is None else Other(options.against, options.against_name)
     gallery: dict[str, Sequence[GalleryCell]] = {}
@@ -79,17 +86,36 @@ def run_differential(options: Options) -> int:
         unread = sum(slide.unread for slide in slides)
     if other is not None and other.warning is not None:
         remarks().print(other.warning, style="bold yellow", markup=False, soft_wrap=True)
+    _put_out(counts, options, formats, printed, gallery)
+    return unread
+
+
+def _put_out(
+    counts: Sequence[Differential],
+    options: Options,
+    formats: Sequence[write.Format],
+    printed: write.Format,
+    gallery: Mapping[str, Sequence[GalleryCell]],
+) -> None:
+    """Write and print counts; where an output cannot be written they are printed all the same."""
     processing: Processing = options.processing  # type: ignore[assignment]
+    written: list[Path] = []
+    fault: OutputError | None = None
     for path, name in zip(options.out, formats, strict=True):
-        write.write(counts, path, name, gallery=gallery, processing=processing)
+        try:
+            write.write(counts, path, name, gallery=gallery, processing=processing)
+            written.append(path)
+        except OutputError as error:
+            fault = fault or error
     if printed != "table":
         sys.stdout.write(write.text_of(counts, printed, gallery=gallery, processing=processing))
-    elif not (options.quiet and options.out):
+    elif fault is not None or not (options.quiet and options.out):
         _show(counts)
     if not options.quiet:
-        for path in options.out:
+        for path in written:
             remarks().print(f"Written: {path}", markup=False, soft_wrap=True)
-    return unread
+    if fault is not None:
+        raise fault
 
 
 def _check(options: Options) -> None:
@@ -106,11 +132,21 @@ def _check(options: Options) -> None:
         raise UsageError(f"--wbc is the leukocyte count in 10⁹/L, above 0; not {options.wbc:g}.")
     if options.processing not in get_args(Processing):
         raise UsageError(f"--hl7-processing is T, D or P, not {options.processing!r}.")
-    if "-" in options.fields and sys.stdin.isatty():
+    if "-" in options.fields and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("- reads a list of names from standard input, and nothing is piped into it.")
     counts = [_is_count(name) for name in options.fields]
     if any(counts) and not all(counts):
         raise UsageError("Give photographs, or counts (.json, or .csv with type,count), not both.")
+
+
+def _name(options: Options) -> None:
+    """Refuse names and identifiers that could not stand in the outputs, before anything is looked at."""
+    slide = "slide" if options.slide is None else options.slide
+    count((), slide=slide, specimen=options.specimen, subject=options.subject)
+    try:
+        Counter(kind="person", name="a person" if options.against_name is None else options.against_name)
+    except ValidationError as error:
+        raise UsageError(f"--against-name {options.against_name!r} cannot be used: {explain(error)}.") from error
 
 
 def _is_count(name: str) -> bool:
@@ -125,7 +161,9 @@ def _look(options: Options, *, pictures: bool) -> tuple[list[Slide], Predictor]:
         views=4 if options.views == 4 else 1,
         max_pixels=options.max_pixels,
     )
-    items = walk(options.fields, stdin=sys.stdin.buffer, zeros=options.null)
+    listed = sys.stdin.buffer if "-" in options.fields else None
+    items = walk(options.fields, stdin=listed, zeros=options.null)
+    given = _of_one_slide(options)
     found: dict[int, Slide] = {}
     quiet = options.quiet or not sys.stderr.isatty()
     with counting("Counting", quiet=quiet) as move:
@@ -133,15 +171,14 @@ def _look(options: Options, *, pictures: bool) -> tuple[list[Slide], Predictor]:
             read_slides(predictor, items, name=options.slide, pictures=pictures), start=1
         ):
             found.setdefault(id(slide), slide)
+            if given and len(found) > 1:  # as soon as it is known: the rest need not be looked at
+                names = " and ".join(slide.name for slide in found.values())
+                raise UsageError(
+                    f"{given} belongs to one slide, and several were given: {names} are two.",
+                    hint="Count one slide at a time, or join the folders of one slide with --slide NAME.",
+                )
             move(done, done)
-    slides = list(found.values())
-    if len(slides) > 1 and (given := _of_one_slide(options)):
-        names = ", ".join(slide.name for slide in slides[:5]) + (", …" if len(slides) > 5 else "")
-        raise UsageError(
-            f"{given} belongs to one slide, and {len(slides)} were given: {names}.",
-            hint="Count one slide at a time, or join the folders of one slide with --slide NAME.",
-        )
-    return slides, predictor
+    return list(found.values()), predictor
 
 
 def _of_one_slide(options: Options) -> str:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
+from buffycoat.cli.outputs import local
 from buffycoat.cli.starting import uncollected, whole_pixels
+from buffycoat.errors import UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +36,7 @@ def differential(
         typer.Option(
             "--out",
             "-o",
+            callback=local,
             help=".html, .json, .csv, .fhir.json, .hl7 or .txt; may be given several times.",
             show_default=False,
         ),
@@ -95,6 +98,10 @@ def differential(
 
         typer.echo(example_text(), nl=False)
         return
+    if as_json and out:
+        raise UsageError("--json prints to the terminal; with --out the ending chooses the format.", hint="Use .json.")
+    if as_json and form not in (None, "json"):
+        raise UsageError(f"--json and --format {form} contradict each other.", hint="Give one of them.")
     with uncollected():
         from buffycoat.cli.counting_slides import Options, run_differential
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from buffycoat.cli.console import results
+from buffycoat.cli.outputs import local
 
 _MARKS = {"good": "[green]✓[/]", "limited": "[yellow]•[/]", "missing": "[red]✗[/]"}
 
@@ -19,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where studies would be written.")] = Path("study"),
+    out: Annotated[Path, typer.Option("--out", "-o", callback=local, help="Where studies would be written.")] = Path(
+        "study"
+    ),
     data_dir: Annotated[Path | None, typer.Option(help="Where named data sets live.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:

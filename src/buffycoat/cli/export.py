@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from buffycoat.cli.outputs import local
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -24,7 +26,10 @@ def export(
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The bundle's folder: new, empty or a bundle to replace.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", callback=local, help="The bundle's folder: new, empty or a bundle to replace."),
+    ],
     precision: Annotated[
         Literal["fp32", "int8"], typer.Option(help="8 bits: a quarter of the size, about twice as fast.")
     ] = "int8",
@@ -71,7 +76,9 @@ def export(
 
 def _parted(text: str) -> tuple[Path, str | None]:
     """Part STUDY:MODEL; a folder whose name holds a colon is taken as it is."""
-    if Path(text).is_dir() or ":" not in text:
+    from buffycoat.files import is_folder
+
+    if is_folder(Path(text)) or ":" not in text:
         return Path(text), None
     folder, _, model = text.rpartition(":")
     return Path(folder), model

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from buffycoat.cli.console import remarks, results
+from buffycoat.cli.outputs import local
 
 
 def register(group: typer.Typer) -> None:
@@ -20,7 +21,9 @@ def register(group: typer.Typer) -> None:
 
 def export(
     study: Annotated[Path, typer.Argument(metavar="STUDY", help="A finished study's folder.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The sheet to write (CSV).")] = Path("suspects.csv"),
+    out: Annotated[Path, typer.Option("--out", "-o", callback=local, help="The sheet to write (CSV).")] = Path(
+        "suspects.csv"
+    ),
     as_json: Annotated[bool, typer.Option("--json", help="Print labels.json instead.")] = False,
 ) -> None:
     """Write the labels that look wrong as a sheet to be corrected: fill in corrected, by and why."""
@@ -44,19 +47,20 @@ def export(
 def apply(
     sheet: Annotated[Path, typer.Argument(metavar="CSV", help="The corrected sheet.")],
     to: Annotated[str, typer.Option("--to", help="The data set, or the study whose labels were corrected.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The override file; changes already in it are kept.")] = Path(
-        "overrides.csv"
-    ),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", callback=local, help="The override file; changes already in it are kept.")
+    ] = Path("overrides.csv"),
     by: Annotated[str | None, typer.Option(help="Whose corrections they are, where the sheet does not say.")] = None,
     data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Where named data sets live.")] = None,
 ) -> None:
     """Check corrections against the data and add them to an override file; the data stay as they are."""
+    from buffycoat.files import exists
     from buffycoat.labels.of_study import cells_of
     from buffycoat.labels.overrides import corrected, read_overrides, write_overrides
     from buffycoat.labels.sheet import read_sheet
 
     made, left = read_sheet(sheet, by=by)
-    before = read_overrides(out) if out.exists() else ()
+    before = read_overrides(out) if exists(out) else ()
     known = {(one.cell_id, one.corrected, one.by, one.why) for one in before}
     new = [one for one in made if (one.cell_id, one.corrected, one.by, one.why) not in known]
     now = {one.cell_id: one.corrected for one in before}

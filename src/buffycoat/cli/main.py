@@ -12,7 +12,8 @@ from typer.core import TyperGroup
 
 from buffycoat import __version__
 from buffycoat.cli.console import remarks, results
-from buffycoat.errors import BuffycoatError
+from buffycoat.cli.streams import ReaderLeftError, standard_streams
+from buffycoat.errors import BuffycoatError, OutputError
 
 COMMANDS: tuple[str, ...] = (
     *("study", "data", "synth", "evaluate", "report", "export", "card"),
@@ -76,15 +77,32 @@ for _name in COMMANDS:
 
 def run() -> None:
     """Run the command line; every foreseen fault ends in one message and its exit code, never a traceback."""
-    try:
-        app()
-    except BuffycoatError as error:
-        from rich.markup import escape
+    with standard_streams():
+        try:
+            try:
+                app()
+            finally:
+                sys.stdout.flush()  # what waits is written now: a fault in that ends in words, too
+        except BuffycoatError as error:
+            sys.exit(_tell(error))
+        except ReaderLeftError as left:
+            sys.exit(left.exit_code)
+        except OSError as error:
+            sys.exit(_tell(_of_the_system(error)))
 
-        remarks().print(f"[bold red]Error:[/] {escape(error.what)}")
-        if error.hint:
-            remarks().print(escape(error.hint))
-        sys.exit(error.exit_code)
-    except BrokenPipeError:  # the reader of our output left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)
+
+def _tell(error: BuffycoatError) -> int:
+    """Print an error; return its exit code."""
+    from rich.markup import escape
+
+    remarks().print(f"[bold red]Error:[/] {escape(error.what)}")
+    if error.hint:
+        remarks().print(escape(error.hint))
+    return error.exit_code
+
+
+def _of_the_system(error: OSError) -> OutputError:
+    """Return what the operating system refused, where no command had words of its own for it."""
+    name = error.filename.decode(errors="replace") if isinstance(error.filename, bytes) else error.filename
+    what = f"a file or folder cannot be used: {name}" if name else "the system refused something"
+    return OutputError(f"{what}: {error.strerror or error}", hint="Look at its name, its permissions and its disk.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from buffycoat.cli.console import remarks
+from buffycoat.predict.folders import folders_below
 from buffycoat.predict.listing import is_photograph
 
 if TYPE_CHECKING:
@@ -64,11 +65,10 @@ def _count(paths: list[str], counted: list[int], gone: threading.Event) -> None:
     total = 0
     for path in paths:
         if os.path.isdir(path):  # noqa: PTH112
-            for _, folders, files in os.walk(path, followlinks=False):
+            for _, folder in folders_below(path):
                 if gone.is_set():
                     return
-                folders[:] = [name for name in folders if not name.startswith(".")]
-                total += sum(is_photograph(name) and not name.startswith(".") for name in files)
+                total += 0 if isinstance(folder, str) else len(folder.photographs)
         elif is_photograph(path):
             total += 1
         else:

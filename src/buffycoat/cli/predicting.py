@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from buffycoat.cli.outputs import is_address_as_path
 from buffycoat.errors import UsageError
 from buffycoat.predict.job import Account, to_file
 from buffycoat.predict.passed import Passed
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 Watch = Callable[["PhotographResult", Account], None]
 
-_ADDRESS_AS_PATH = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 ENGINES = ("processes", "threads", "ray")
 NOT_A_DEVICE = "Research software, not a medical device."
 
@@ -130,7 +129,7 @@ def _check(options: Options) -> None:
         raise UsageError("--resume and --overwrite need --out.")
     if options.out is not None and options.as_json:
         raise UsageError("--json prints to the terminal; with --out the ending chooses the format.", hint="Use .jsonl.")
-    if options.explain is not None and _ADDRESS_AS_PATH.match(str(options.explain)):
+    if options.explain is not None and is_address_as_path(options.explain):
         raise UsageError("--explain takes a folder of this machine, not an address.")
     if "-" in options.paths and (sys.stdin is None or sys.stdin.isatty()):
         raise UsageError("- reads a list of names from standard input, and nothing is piped into it.")

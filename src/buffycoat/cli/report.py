@@ -56,7 +56,7 @@ def _share(study: Path, out: Path, *, quiet: bool) -> None:
         return
     size = sum(path.stat().st_size for path in written) / 1000
     results().print(
-        f"Written: {out}, {len(written)} files, {size:,.0f} kB: tables, cards and configuration; no picture, no weights.",
+        f"Written: {out}, {len(written)} files, {size:,.0f} kB: tables, cards, configuration; no picture, no weights.",
         f"Anyone counts every figure again with: buffycoat evaluate {out}",
         sep="\n",
         markup=False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from buffycoat.cli.console import counting, remarks, results
+from buffycoat.cli.outputs import local
 
 if TYPE_CHECKING:
     from buffycoat.review.desk import Desk
@@ -163,7 +164,7 @@ def rebuild(folder: Folder = None, database: DatabaseUrl = None) -> None:
 
 @review.command()
 def backup(
-    out: Annotated[Path, typer.Argument(help="File to write (.zip).")],
+    out: Annotated[Path, typer.Argument(callback=local, help="File to write (.zip).")],
     folder: Folder = None,
     database: DatabaseUrl = None,
 ) -> None:
@@ -198,7 +199,7 @@ def restore(
 
 @review.command("give-back")
 def give_back(
-    out: Annotated[Path, typer.Argument(help="New folder for the labelled set.")],
+    out: Annotated[Path, typer.Argument(callback=local, help="New folder for the labelled set.")],
     folder: Folder = None,
     database: DatabaseUrl = None,
     quiet: Quiet = False,

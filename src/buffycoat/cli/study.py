@@ -11,7 +11,9 @@ from typing import Annotated, Literal
 import typer
 
 from buffycoat.cli.console import remarks, results
+from buffycoat.cli.outputs import local
 from buffycoat.errors import FetchError, UsageError
+from buffycoat.files import is_folder
 
 AUTO = "auto"
 
@@ -32,7 +34,9 @@ def study(
             show_default=False,
         ),
     ] = AUTO,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The study folder; a begun study goes on.")] = Path("study"),
+    out: Annotated[
+        Path, typer.Option("--out", "-o", callback=local, help="The study folder; a begun study goes on.")
+    ] = Path("study"),
     preset: Annotated[
         Literal["quick", "standard", "thorough"] | None,
         typer.Option(
@@ -83,6 +87,7 @@ def study(
     from buffycoat.study.needs import require_training
 
     require_training(tensorboard=tensorboard)
+    _apart(data, out)
     resolved = configure(
         preset=preset,
         models=model or (),
@@ -118,6 +123,12 @@ def study(
         results().print_json(found.model_dump_json())
     else:
         show(results(), found, str(out / "report.html"))
+
+
+def _apart(data: str, out: Path) -> None:
+    """Refuse to write a study into the folder of its own data."""
+    if data not in {AUTO, "bccd"} and is_folder(Path(data)) and is_folder(out) and Path(data).samefile(out):
+        raise UsageError(f"--out {out} is the folder of the data itself.", hint="Choose another folder, beside it.")
 
 
 def _choose(watch: object, data_dir: Path | None) -> str:

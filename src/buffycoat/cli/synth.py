@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from buffycoat.cli.console import counting, results
+from buffycoat.cli.outputs import local
 
 
 def register(app: typer.Typer) -> None:
@@ -16,7 +17,9 @@ def register(app: typer.Typer) -> None:
 
 
 def command(
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to write; new, empty, or an unfinished set.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", callback=local, help="Folder to write; new, empty, or an unfinished set.")
+    ],
     n: Annotated[int, typer.Option("--n", "-n", help="Fields to draw (640×480 px each).")] = 300,
     seed: Annotated[int, typer.Option("--seed", help="Fixes every byte: the same seed draws the same set.")] = 7,
     balanced: Annotated[

@@ -11,7 +11,7 @@ from buffycoat.data.dataset import DataSet, cells_table
 from buffycoat.data.labels import read_label
 from buffycoat.data.manifest import read_manifest
 from buffycoat.data.rows import Row, number_repeats, settle_repeats
-from buffycoat.data.walk import folders_below, is_image, listing
+from buffycoat.data.walk import folders_below, is_image, listing, named_in_text
 from buffycoat.errors import DataError
 from buffycoat.records.documents import Fault
 
@@ -52,8 +52,9 @@ def read(root: Path) -> DataSet:
     DataError
         ``labels.csv`` or the folder of images is missing or cannot be read.
     """
-    images = _images(root / IMAGES)
+    images, nameless = _images(root / IMAGES)
     rows, faults = _rows(root / LABELS, images)
+    faults += nameless
     faults += settle_repeats(rows)
     joined = _join_overlapping(rows, root)
     used = {row.image for row in rows}
@@ -105,14 +106,14 @@ def _join_overlapping(rows: list[Row], root: Path) -> int:
     return len(names)
 
 
-def _images(folder: Path) -> dict[int, str]:
-    """Return the images by their number."""
+def _images(folder: Path) -> tuple[dict[int, str], list[Fault]]:
+    """Return the images by their number, and those whose names are no text."""
     found: dict[int, str] = {}
-    for name in listing(folder)[1]:
-        match = _IMAGE_NAME.match(name)
-        if match and is_image(name):
+    names, nameless = named_in_text(name for name in listing(folder)[1] if is_image(name))
+    for name in names:
+        if match := _IMAGE_NAME.match(name):
             found.setdefault(int(match[1]), name)
-    return found
+    return found, nameless
 
 
 def _rows(path: Path, images: dict[int, str]) -> tuple[list[Row], list[Fault]]:

@@ -13,10 +13,11 @@ from buffycoat.data import csv_file
 from buffycoat.data.dataset import DataSet, cells_table
 from buffycoat.data.folders import SPLITS
 from buffycoat.data.identical import join_identical
-from buffycoat.data.labels import read_label
+from buffycoat.data.labels import looks_like, read_label
 from buffycoat.data.rows import BAD_BOX, Box, Row, number_repeats, settle_repeats, stems
-from buffycoat.data.walk import images_below, listing
+from buffycoat.data.walk import as_text, images_below, listing
 from buffycoat.errors import DataError
+from buffycoat.files import is_file
 from buffycoat.records.documents import Fault
 from buffycoat.records.tables import BOX
 
@@ -72,6 +73,7 @@ def read(path: Path, *, with_classes: bool = False) -> DataSet:
         faults += [Fault(file=path.name, row=line, problem=what, action=action) for what, action in problems]
     if not rows:
         raise DataError(f"{path} has no rows below its header.")
+    faults += _slips(rows, path)
     if all(row.image is None for row in rows):
         raise DataError(
             f"{path}: none of the {len(rows)} images it names is there.",
@@ -102,11 +104,31 @@ def _unnamed(rows: list[Row], path: Path) -> list[Fault]:
     used = {row.image for row in rows}
     folders, _ = listing(path.parent)
     return [
-        Fault(file=image, problem=f"no row of {path.name} names it", action="left out: the table is what is read")
+        Fault(
+            file=as_text(image), problem=f"no row of {path.name} names it", action="left out: the table is what is read"
+        )
         for folder in folders
         if taxonomy.canonical(folder) in taxonomy.CLASS_NAMES
         for image in images_below(path.parent / folder, f"{folder}/")
         if image not in used
+    ]
+
+
+def _slips(rows: list[Row], path: Path) -> list[Fault]:
+    """Name the labels that look like slips of a known type, each once, by its first row."""
+    places: dict[str, list[int]] = {}
+    for row in rows:
+        if row.label is not None and row.label not in taxonomy.CLASS_NAMES:
+            places.setdefault(row.label, []).append(int(row.source.rpartition(":")[2]))
+    return [
+        Fault(
+            file=path.name,
+            row=lines[0],
+            problem=f"label {label!r} looks like {like!r}" + (f" ({len(lines)} rows)" if len(lines) > 1 else ""),
+            action="kept as a class of its own: correct it if it is a slip",
+        )
+        for label, lines in places.items()
+        if (like := looks_like(label)) is not None
     ]
 
 
@@ -190,7 +212,7 @@ def _name(rows: list[Row]) -> None:
 
 def _marker(root: Path) -> dict[str, object] | None:
     path = root / MARKER
-    if not path.is_file():
+    if not is_file(path):
         return None
     try:
         marker = json.loads(path.read_text(encoding="utf-8"))

@@ -230,6 +230,7 @@ def _ask(address: str, file: RemoteFile, into: Path, patience: Patience, state: 
     import requests
 
     def download(url: str, output_file: str | IO[bytes], _pooch: object) -> None:
+        Path(str(output_file)).unlink()  # its owner's alone; made anew, the umask says who may read it
         with (
             state.session().get(url, stream=True, timeout=(patience.connect_s, patience.silence_s)) as answer,
             Path(str(output_file)).open("wb") as stream,
@@ -251,7 +252,6 @@ def _ask(address: str, file: RemoteFile, into: Path, patience: Patience, state: 
         pooch.retrieve(
             address, known_hash=f"sha256:{file.sha256}", fname=target.name, path=target.parent, downloader=download
         )
-        target.chmod(0o644)
     except ValueError as error:  # pooch's word for a wrong hash
         raise _BusyError("wrong content (its SHA-256 differs)") from error
     except requests.exceptions.RequestException as error:

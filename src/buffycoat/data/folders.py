@@ -9,8 +9,9 @@ from buffycoat import taxonomy
 from buffycoat.data.dataset import DataSet, cells_table
 from buffycoat.data.identical import join_identical
 from buffycoat.data.rows import Row, stems
-from buffycoat.data.walk import images_below, is_image, listing
+from buffycoat.data.walk import as_text, images_below, is_image, listing, named_in_text
 from buffycoat.errors import DataError
+from buffycoat.files import is_file
 from buffycoat.records.documents import Fault
 
 SPLITS = {
@@ -24,6 +25,7 @@ SPLITS = {
 }
 """Names of folders that part a set into train and test."""
 
+_STUDY_MARKS = ("study.json", ".lock")
 _LAYOUT = "Expected one folder per class with the images in it, as in DATA/neutrophil/*.jpg."
 
 
@@ -64,7 +66,7 @@ def _class_root(root: Path) -> tuple[Path, list[tuple[str, str | None]], tuple[s
     """Return the folder that holds the class folders, and its parts as (prefix, split)."""
     given = root
     for _ in range(8):
-        folders, files = listing(root)
+        folders, files, _ = _listing(root)
         splits = [name for name in folders if name.casefold() in SPLITS]
         if splits and all(name.casefold() in SPLITS for name in folders):
             return root, [(f"{name}/", SPLITS[name.casefold()]) for name in splits], ()
@@ -85,22 +87,42 @@ def _class_root(root: Path) -> tuple[Path, list[tuple[str, str | None]], tuple[s
     return root, [("", None)], remarks
 
 
+def _listing(folder: Path) -> tuple[list[str], list[str], list[str]]:
+    """Return the sub-folders, the files, and the sub-folders that hold a study: finished, or begun and yet empty."""
+    folders, files = listing(folder)
+    studies = [name for name in folders if any(is_file(folder / name / mark) for mark in _STUDY_MARKS)]
+    return [name for name in folders if name not in studies], files, studies
+
+
 def _holds_folders(folder: Path) -> bool:
     folders, files = listing(folder)
     return bool(folders) and not any(is_image(name) for name in files)
 
 
 def _read_classes(root: Path, prefix: str, split: str | None) -> tuple[list[Row], list[Fault]]:
-    folders, files = listing(root / prefix)
+    folders, files, studies = _listing(root / prefix)
     faults = [
-        Fault(file=f"{prefix}{name}", problem="lies outside the class folders", action="left out: it has no label")
+        Fault(
+            file=as_text(f"{prefix}{name}"),
+            problem="lies outside the class folders",
+            action="left out: it has no label",
+        )
         for name in files
         if is_image(name)
     ]
+    faults += [
+        Fault(
+            file=as_text(f"{prefix}{name}"),
+            problem="a study was written there, into the data",
+            action="passed over: it is no class",
+        )
+        for name in studies
+    ]
     rows: list[Row] = []
     for folder in folders:
-        before = len(rows)
-        for image in images_below(root / prefix / folder, f"{prefix}{folder}/"):
+        images, nameless = named_in_text(images_below(root / prefix / folder, f"{prefix}{folder}/"))
+        faults += nameless
+        for image in images:
             rows.append(
                 Row(
                     image=image,
@@ -115,9 +137,13 @@ def _read_classes(root: Path, prefix: str, split: str | None) -> tuple[list[Row]
                 faults.append(
                     Fault(file=image, problem="the file is empty (0 bytes)", action="kept; it cannot be opened later")
                 )
-        if len(rows) == before:
+        if not images:
             faults.append(
-                Fault(file=f"{prefix}{folder}", problem="no image in this class folder", action="the class is left out")
+                Fault(
+                    file=as_text(f"{prefix}{folder}"),
+                    problem="no image in this class folder",
+                    action="the class is left out",
+                )
             )
     return rows, faults
 

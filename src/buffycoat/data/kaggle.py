@@ -16,9 +16,9 @@ from buffycoat.data import bccd
 from buffycoat.data.dataset import DataSet, cells_table
 from buffycoat.data.named import Progress
 from buffycoat.data.rows import Row, stems
-from buffycoat.data.walk import folders_below, images_below, listing
+from buffycoat.data.walk import as_text, folders_below, images_below, listing, named_in_text
 from buffycoat.errors import DataError, OutputError
-from buffycoat.files import fingerprint, write_json
+from buffycoat.files import fingerprint, is_file, is_folder, write_json
 from buffycoat.records.documents import Fault
 
 SPLITS = {"TRAIN": "train", "TEST": "test", "TEST_SIMPLE": "test"}
@@ -59,7 +59,7 @@ def find(folder: Path) -> Halves | None:
     part = _part(folder)
     if part is not None:
         return Halves(_beside(folder.parent), folder.parent, (part,), "augmented")
-    if folder.name == bccd.IMAGES and (folder.parent / bccd.LABELS).is_file():
+    if folder.name == bccd.IMAGES and is_file(folder.parent / bccd.LABELS):
         folder = folder.parent
     originals, augmented = bccd.find(folder), _augmented(folder)
     if originals is not None:
@@ -96,7 +96,7 @@ def _augmented(folder: Path) -> Path | None:
 
 
 def _parts(augmented: Path | None) -> tuple[str, ...]:
-    return () if augmented is None else tuple(name for name in SPLITS if (augmented / name).is_dir())
+    return () if augmented is None else tuple(name for name in SPLITS if is_folder(augmented / name))
 
 
 def _part(folder: Path) -> str | None:
@@ -127,10 +127,15 @@ def _read_augmented(root: Path, parts: Sequence[str], originals: Path | None, on
     faults: list[Fault] = []
     for part in parts:
         for folder in listing(root / part)[0]:
-            images = list(images_below(root / part / folder, f"{part}/{folder}/"))
+            images, nameless = named_in_text(images_below(root / part / folder, f"{part}/{folder}/"))
+            faults += nameless
             if not images:
                 faults.append(
-                    Fault(file=f"{part}/{folder}", problem="no image in this class folder", action="nothing is read")
+                    Fault(
+                        file=as_text(f"{part}/{folder}"),
+                        problem="no image in this class folder",
+                        action="nothing is read",
+                    )
                 )
             rows += [
                 Row(

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from buffycoat import taxonomy
 from buffycoat.errors import did_you_mean
+
+_CLOSE = 0.8
+"""How alike two names must be, after difflib, for one to be a slip of the other; related cells stay below."""
+
+_OWN_NAMES = frozenset({"promonocyte", "prolymphocyte"})
+"""Cells of their own that are written almost like one of the five."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +71,37 @@ def read_label(text: str | None, known: Collection[str] | None = None) -> Label:
                 None, raw, len(parts) - len(strange), f"unknown label {word!r}. {did_you_mean(word.lower(), known)}"
             )
     return Label(names[0] if len(set(names)) == 1 else None, raw, len(names))
+
+
+def looks_like(label: str, also: Collection[str] = ()) -> str | None:
+    """Return the type that a label looks like without being one of its spellings; None where it is a name of its own.
+
+    Parameters
+    ----------
+    label
+        As written.
+    also
+        Further names a label may have or be a slip of, in lower case.
+
+    Examples
+    --------
+    >>> looks_like("neutrophill"), looks_like("Segs"), looks_like("Lymphozyten")
+    ('neutrophil', 'neutrophil', 'lymphocyte')
+    >>> looks_like("neut"), looks_like("band neutrophil"), looks_like("myelocyte"), looks_like("blast")
+    (None, None, None, None)
+    """
+    names = (*taxonomy.CLASS_NAMES, *also)
+    name = taxonomy.canonical(label)
+    singular = name.removesuffix("s")
+    if name in names or singular in _OWN_NAMES:
+        return None
+    if taxonomy.canonical(singular) in names:
+        return taxonomy.canonical(singular)
+    words = re.split(r"[^\w]+", name)
+    if len(words) > 1 and any(taxonomy.canonical(word) in names for word in words):
+        return None  # a kind of it, as "band neutrophil"
+    if len(name) >= 3 and (begun := [known for known in names if known.startswith(name)]):
+        return begun[0]
+    plurals = {f"{known}s": known for known in names}
+    close = difflib.get_close_matches(name, [*names, *plurals], n=1, cutoff=_CLOSE)
+    return plurals.get(close[0], close[0]) if close else None

@@ -10,6 +10,7 @@ from buffycoat.data import bccd, csv_table, folders, kaggle, named, walk
 from buffycoat.data.dataset import DataSet
 from buffycoat.data.named import Progress
 from buffycoat.errors import DataError, UsageError, did_you_mean
+from buffycoat.files import exists, is_folder
 
 
 def load(
@@ -44,6 +45,10 @@ def load(
     drawn = named.parse_synthetic(what)
     if drawn is not None:
         return named.load_synthetic(*drawn, data_dir, on_progress=on_progress)
+    if not what.strip():
+        raise UsageError(
+            "The name of the data is empty.", hint="Give bccd, synthetic, a folder or a CSV table; . is this folder."
+        )
     path = Path(what).expanduser()
     try:
         there, is_file = path.exists(), path.is_file()
@@ -51,6 +56,8 @@ def load(
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
     if not there:
         raise _unknown(what, path)
+    if not walk.is_text(what):
+        raise DataError(f"{walk.as_text(what)}: this name is no text.", hint="Rename it: it is to stand in reports.")
     data = _read_file(path) if is_file else _read_folder(path, on_progress)
     labels = (
         data.cells.filter(pl.col("image").is_not_null() & pl.col("excluded_by").is_null())
@@ -74,7 +81,7 @@ def _read_file(path: Path) -> DataSet:
             f"{path} is a file; a folder or a CSV table was expected.",
             hint="An archive must be unpacked first.",
         )
-    if "category" in (name.casefold() for name in csv_table.names(path)) and (path.parent / bccd.IMAGES).is_dir():
+    if "category" in (name.casefold() for name in csv_table.names(path)) and is_folder(path.parent / bccd.IMAGES):
         return bccd.read(path.parent)  # the original set, pointed at by its table
     return csv_table.read(path)
 
@@ -91,7 +98,7 @@ def _read_folder(path: Path, on_progress: Progress | None) -> DataSet:
 def _unknown(what: str, path: Path) -> DataError | UsageError:
     parent = path.parent
     try:
-        near = [entry.name for entry in parent.iterdir() if not entry.name.startswith(".")] if parent.is_dir() else []
+        near = [entry.name for entry in parent.iterdir() if not entry.name.startswith(".")] if is_folder(parent) else []
     except OSError:
         near = []
     if path.name == what:  # a bare word: it may have been meant as a name
@@ -102,7 +109,7 @@ def _unknown(what: str, path: Path) -> DataError | UsageError:
             f"There is no data set and no folder {what!r}.",
             hint=f"{offer} {known}" if offer.startswith("Did") else known,
         )
-    if not parent.exists():
+    if not exists(parent):
         return DataError(f"{path} does not exist; nor does {parent}.")
     offer = did_you_mean(path.name, near)
     return DataError(f"{path} does not exist.", hint=offer if offer.startswith("Did") else f"In {parent}: {offer}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from buffycoat.errors import DataError
 from buffycoat.imaging.decode import IMAGE_SUFFIXES
+from buffycoat.records.documents import Fault
 
 _SKIPPED = frozenset({"__MACOSX", "@eaDir", "node_modules", "lost+found"})
 _MOST_FOLDERS = 2_000  # a search that meets more was pointed at something else, such as a home folder
@@ -41,12 +42,38 @@ def listing(folder: Path) -> tuple[list[str], list[str]]:
         raise DataError(f"{folder} does not exist.") from error
     except NotADirectoryError as error:
         raise DataError(f"{folder} is a file; a folder was expected.") from error
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read ({error.strerror or error}).") from error
     return sorted(folders), sorted(files)
 
 
 def is_image(name: str) -> bool:
     """Return whether a file name has the ending of an image."""
     return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES  # noqa: PTH122 (a path object each is slow for 10⁵)
+
+
+def is_text(name: str) -> bool:
+    """Return whether a name was written in the system's encoding: what is not cannot stand in a table or a report."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def as_text(name: str) -> str:
+    """Return a name as text; bytes that are none stand as escapes."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def named_in_text(images: Iterable[str]) -> tuple[list[str], list[Fault]]:
+    """Return the images whose names are text, and a fault for each of the others."""
+    found = list(images)
+    return [name for name in found if is_text(name)], [
+        Fault(file=as_text(name), problem="its name is no text", action="left out: rename it")
+        for name in found
+        if not is_text(name)
+    ]
 
 
 def images_below(folder: Path, under: str = "") -> Iterator[str]:
@@ -59,20 +86,27 @@ def images_below(folder: Path, under: str = "") -> Iterator[str]:
     DataError
         A folder may not be read.
     """
-    yield from _images(folder, under, frozenset())
-
-
-def _images(folder: Path, under: str, above: frozenset[tuple[int, int]]) -> Iterator[str]:
-    folders, files = listing(folder)
-    for name in files:
-        if is_image(name):
-            yield f"{under}{name}"
-    status = folder.stat()
-    inside = above | {(status.st_dev, status.st_ino)}
-    for name in folders:
-        below = (folder / name).stat()
-        if (below.st_dev, below.st_ino) not in inside:
-            yield from _images(folder / name, f"{under}{name}/", inside)
+    above: list[tuple[int, int]] = []
+    within: set[tuple[int, int]] = set()
+    waiting: list[Iterator[tuple[Path, str]]] = [iter([(folder, under)])]
+    while waiting:
+        place, before = next(waiting[-1], (None, ""))
+        if place is None:
+            waiting.pop()
+            if above:
+                within.discard(above.pop())
+            continue
+        folders, files = listing(place)
+        status = place.stat()
+        mark = (status.st_dev, status.st_ino)
+        if mark in within:
+            continue
+        for name in files:
+            if is_image(name):
+                yield f"{before}{name}"
+        above.append(mark)
+        within.add(mark)
+        waiting.append(iter([(place / name, f"{before}{name}/") for name in folders]))
 
 
 def folders_below(folder: Path, *, depth: int) -> Iterator[tuple[Path, frozenset[str], frozenset[str]]]:

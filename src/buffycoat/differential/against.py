@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from buffycoat.data.csv_file import header, records
 from buffycoat.differential import write
+from buffycoat.differential.by_hand import known_label, read_counts, whole
 from buffycoat.differential.compare import compare, compare_cells
 from buffycoat.differential.count import count
-from buffycoat.differential.csv_file import read_counts
 from buffycoat.errors import DataError, UsageError
 from buffycoat.records.differential import CountComparison, Counter, Differential
 
@@ -166,37 +166,37 @@ def read_cells(path: Path) -> Labels:
     Raises
     ------
     DataError
-        The file cannot be read as CSV in UTF-8, a row has no whole cell number, or a cell stands twice.
+        The file cannot be read as CSV in UTF-8, a row has no whole cell number, a cell stands twice, or a class looks
+        like a slip of a known type.
     """
     found: Labels = {}
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream)
-            rows.fieldnames = [name.strip() for name in rows.fieldnames or ()]
-            for row in rows:
-                number = (row.get("cell") or "").strip()
-                if not number:
-                    continue  # a photograph without a cell
-                if not (number.isascii() and number.isdigit()):
-                    raise DataError(f"{path}, row {rows.line_num}: expected a cell's number, found {number!r}.")
-                key = (row.get("image") or "", int(number))
-                if key in found:
-                    raise DataError(f"{path}, row {rows.line_num}: cell {number} of {key[0]!r} stands twice.")
-                found[key] = row.get("class")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}.", hint="It must be CSV in UTF-8.") from error
+    sound: set[str] = set()
+    for line, row in records(path):
+        number = row.get("cell", "").strip()
+        if not number:
+            continue  # a photograph without a cell
+        cell = whole(number)
+        if cell is None:
+            raise DataError(f"{path}, row {line}: expected a cell's number, found {number[:40]!r}.")
+        key = (row.get("image", ""), cell)
+        if key in found:
+            raise DataError(f"{path}, row {line}: cell {number} of {key[0]!r} stands twice.")
+        label = row.get("class")
+        if label and label not in sound:
+            known_label(label, f"{path}, row {line}")
+            sound.add(label)
+        found[key] = label
     return found
 
 
 def _has_cells(path: Path) -> bool:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise DataError(f"{path} is no count: {path.stat().st_size} bytes.")
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            header = next(csv.reader(stream), [])
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}.", hint="It must be CSV in UTF-8.") from error
-    return {"image", "cell", "class"} <= {name.strip() for name in header}
+        size = path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if size > _MOST_BYTES:
+        raise DataError(f"{path} is no count: {size} bytes.")
+    return {"image", "cell", "class"} <= {name.casefold() for name in header(path)}
 
 
 def with_comparison(made: Differential, found: CountComparison) -> Differential:

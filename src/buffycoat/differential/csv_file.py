@@ -5,11 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
-from pathlib import Path
 
-from buffycoat.differential.count import label_of
 from buffycoat.differential.words import flag_text
-from buffycoat.errors import DataError
 from buffycoat.records.differential import ARTEFACT, UNIDENTIFIED, Differential, TypeCount
 
 COLUMNS = (
@@ -21,7 +18,6 @@ COLUMNS = (
 seal are the slide's, the same in each of its rows."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_MOST_BYTES = 1 << 20
 
 
 def csv_text(counts: Sequence[Differential]) -> str:
@@ -45,48 +41,6 @@ def csv_text(counts: Sequence[Differential]) -> str:
         for name, n in ((UNIDENTIFIED, made.unidentified), (ARTEFACT, made.artefacts)):
             writer.writerow([*head, name, n, *[""] * 11, *tail])
     return stream.getvalue()
-
-
-def read_counts(path: Path) -> dict[str, int]:
-    """Read a person's count from a CSV table with the columns ``type`` and ``count``.
-
-    Raises
-    ------
-    DataError
-        The file is missing, or a row is not a type and a whole number; the row is named.
-    """
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise DataError(f"{path} is no table of counts: {path.stat().st_size} bytes.")
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
-    rows = csv.DictReader(io.StringIO(text))
-    names = {(name or "").strip().casefold(): name for name in rows.fieldnames or ()}
-    if not {"type", "count"} <= set(names):
-        found = ", ".join(rows.fieldnames or ()) or "nothing"
-        raise DataError(f"{path} is no table of counts: expected the columns type and count, found {found}.")
-    counts: dict[str, int] = {}
-    slides: set[str] = set()
-    for row in rows:
-        if "slide" in names:
-            slides.add((row[names["slide"]] or "").strip())
-        if "assessed" in names and (row[names["assessed"]] or "").strip().casefold() == "no":
-            continue  # of a count that was written before: nobody looked for the type
-        name, number = (row[names["type"]] or "").strip(), (row[names["count"]] or "").strip()
-        if not name and not number:
-            continue
-        if not name or not (number.isascii() and number.isdigit()):
-            raise DataError(
-                f"{path}, row {rows.line_num}: expected a type and a whole number, found {name!r} and {number!r}."
-            )
-        counts[label_of(name)] = counts.get(label_of(name), 0) + int(number)
-    if len(slides) > 1:
-        shown = ", ".join(sorted(slides)[:5]) + (", …" if len(slides) > 5 else "")
-        raise DataError(f"{path} holds the counts of {len(slides)} slides ({shown}).", hint="Give one slide's.")
-    if not counts:
-        raise DataError(f"{path} holds no count.")
-    return counts
 
 
 def _figures(row: TypeCount, made: Differential) -> list[str | int]:

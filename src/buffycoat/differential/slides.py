@@ -13,6 +13,7 @@ from threading import Event
 from typing import TYPE_CHECKING
 
 from buffycoat.differential.gallery import GalleryCell
+from buffycoat.files import is_folder
 from buffycoat.predict.rows import shown
 from buffycoat.records.documents import Fault
 
@@ -215,7 +216,7 @@ def folder_of(image: str) -> str:
     if mark:
         inside = member.rpartition("/")[0]
         return f"{archive}!/{inside}" if inside else archive
-    if Path(image).is_dir():  # a folder that gave nothing is a slide without a field
+    if image == "-" or is_folder(Path(image)):  # a list or a folder that gave nothing is a slide without a field
         return image
     return str(Path(image).parent)
 

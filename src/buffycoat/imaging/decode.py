@@ -46,12 +46,13 @@ def read_image(source: Path | bytes, *, max_pixels: int = 100_000_000, reduce: i
     Returns
     -------
     uint8 array of shape (height, width, 3), RGB: EXIF rotation applied, transparency laid on white, the first
-    frame of an animation, 16-bit values scaled down.
+    frame of an animation, 16-bit values scaled down. A TIFF of several full-size pages is refused; smaller copies in
+    it are ignored.
 
     Raises
     ------
     ImageError
-        With a short reason: missing, empty, not an image, truncated, too large …
+        With a short reason: missing, empty, not an image, truncated, too large, several pages …
     """
     if reduce not in _REDUCED:
         raise ValueError(f"reduce must be 1, 2, 4 or 8, not {reduce}")

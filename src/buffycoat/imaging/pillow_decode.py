@@ -18,6 +18,7 @@ from PIL import Image, ImageFile, ImageOps, TiffImagePlugin, UnidentifiedImageEr
 
 from buffycoat.errors import ImageError
 from buffycoat.imaging.large import refuse_large
+from buffycoat.imaging.tiff_pages import full_size_pages
 
 _FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP", "PPM")
 _FAILURES = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, struct.error, Warning)
@@ -32,10 +33,12 @@ def decode(content: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
     Raises
     ------
     ImageError
-        Not an image, too large, truncated, or of an unknown pixel type.
+        Not an image, too large, truncated, of an unknown pixel type, or a TIFF of several full-size pages.
     """
     with _open(io.BytesIO(content), name, max_pixels) as image:
         refuse_large(name, *image.size, max_pixels)
+        if isinstance(image, TiffImagePlugin.TiffImageFile) and (pages := full_size_pages(content)) > 1:
+            raise ImageError(name, f"a TIFF of {pages} pages: save each page as a file of its own")
         try:
             with _limit_of(max_pixels) if _beyond_pillow(*image.size) else nullcontext():
                 image.load()

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 
 from buffycoat.predict.items import Item, Remote
-from buffycoat.predict.listing import is_photograph
+from buffycoat.predict.listing import is_photograph, lies_aside
 from buffycoat.predict.tars import open_tar
 
 MARK = "!/"
@@ -91,7 +91,8 @@ def photographs_in(
 ) -> Iterator[Item]:
     """Yield the photographs of an archive, in its order; a fault of the whole archive comes as the last item.
 
-    Members that do not end like a photograph are passed over. `name` is what the archive is called in results.
+    Members that do not end like a photograph are passed over, and so is what is passed over in folders. `name` is what
+    the archive is called in results. Backslashes in a zip's names, as programs of Windows write them, part folders.
     """
     name = str(source) if name is None else name
     try:
@@ -130,10 +131,13 @@ def _zipped(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
         for member in archive.infolist():
             if member.is_dir() or not is_photograph(member.filename):
                 continue
-            name = f"{path}{MARK}{member.filename}"
+            unsafe = _unsafe(member.orig_filename) or _unsafe(member.filename)
+            if unsafe is None and lies_aside(member.filename):
+                continue
+            inside = member.filename if unsafe else member.filename.replace("\\", "/")
+            name = f"{path}{MARK}{inside}"
             fault = (
-                _unsafe(member.orig_filename)
-                or _unsafe(member.filename)
+                unsafe
                 or ("a link inside an archive" if (member.external_attr >> 16) & 0o170000 == 0o120000 else None)
                 or ("encrypted" if member.flag_bits & 0x1 else None)
                 or limits.fault(member.file_size, member.compress_size)
@@ -174,8 +178,11 @@ def _tarred(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
             if member.isdir() or not is_photograph(member.name):
                 continue
             name = f"{path}{MARK}{member.name}"
+            unsafe = _unsafe(member.name)
+            if unsafe is None and lies_aside(member.name):
+                continue
             fault = (
-                _unsafe(member.name)
+                unsafe
                 or ("a link inside an archive" if member.issym() or member.islnk() else None)
                 or (None if member.isfile() else "not a file (a device or pipe)")
                 or limits.fault(member.size, member.size)

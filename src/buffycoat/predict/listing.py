@@ -18,12 +18,36 @@ PHOTOGRAPH_SUFFIXES = IMAGE_SUFFIXES | DICOM_SUFFIXES
 
 SKIPPED = frozenset({"__MACOSX", "@eaDir", "lost+found"})
 """Folders that systems leave behind; what is in them is no photograph of anybody's."""
+
+_LEFT_BEHIND = frozenset({"Thumbs.db", "desktop.ini"})
 _PIECE = 20_000
 
 
 def is_photograph(name: str) -> bool:
     """Return whether a name ends like a photograph's."""
     return os.path.splitext(name)[1].lower() in PHOTOGRAPH_SUFFIXES  # noqa: PTH122 (a path object each is slow for 10⁶)
+
+
+def is_aside(name: str) -> bool:
+    """Return whether one name, of a file or a folder, is hidden or what a system leaves behind, and not meant.
+
+    Examples
+    --------
+    >>> is_aside("._a.jpg"), is_aside("@eaDir"), is_aside("a.jpg"), is_aside("..")
+    (True, True, False, False)
+    """
+    return (name.startswith(".") and name not in (".", "..")) or name in SKIPPED or name in _LEFT_BEHIND
+
+
+def lies_aside(member: str) -> bool:
+    r"""Return whether a member of an archive is, or lies in, what is passed over in folders.
+
+    Examples
+    --------
+    >>> lies_aside("__MACOSX/12/._a.jpg"), lies_aside("slides\\@eaDir\\a.jpg"), lies_aside("./12/a.jpg")
+    (True, True, False)
+    """
+    return any(is_aside(part) for part in member.replace("\\", "/").split("/"))
 
 
 class PackedNames:
@@ -52,6 +76,9 @@ class PackedNames:
             self._pieces.append(b"\0".join(self._open))  # no file name holds a zero
             self._open = []
 
+    def __len__(self) -> int:
+        return len(self._open) + sum(piece.count(b"\0") + 1 for piece in self._pieces)
+
     def __iter__(self) -> Iterator[str]:
         self._close()
         runs = [_names(piece) for piece in self._pieces]
@@ -76,7 +103,7 @@ class Folder:
         self.others = 0
         with os.scandir(path) as entries:
             for entry in entries:
-                if entry.name.startswith(".") or entry.name in SKIPPED:
+                if is_aside(entry.name):
                     continue
                 if _is_folder(entry):
                     self.folders.add(entry.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(slots=True)
@@ -13,9 +13,6 @@ class Passed:
     ----------
     others
         Files in folders that do not end like a photograph.
-    empty
-        Folders, archives and patterns that gave nothing, by name.
     """
 
     others: int = 0
-    empty: list[str] = field(default_factory=list)

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,6 +33,15 @@ if TYPE_CHECKING:
 _PATIENCE_S = 5.0  # for a process that was asked to end
 _READY_S = 60.0
 _AFTER_S = 0.5  # of work on this process's own threads; a run that is over by then needs no other
+
+
+def _run_server() -> None:
+    """Start the process that workers are forked from, deaf to Ctrl-C: while it imports, that would be a traceback."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +67,7 @@ class Process:
         context: Any = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
         if sys.platform != "win32":
             context.set_forkserver_preload([__name__, "buffycoat.predict.predictor", "onnxruntime", "cv2"])
+            _run_server()
         self._ours, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, order), daemon=True, name="buffycoat-worker")
         try:

@@ -5,6 +5,7 @@ Everything is walked as it is needed; a million files take no more memory than a
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 from collections.abc import Iterable, Iterator
@@ -13,9 +14,10 @@ from typing import IO
 
 from buffycoat.errors import DataError, UsageError, did_you_mean
 from buffycoat.predict.archives import DEFAULT_LIMITS, Limits, is_archive, photographs_in
+from buffycoat.predict.folders import folders_below
 from buffycoat.predict.items import Item
-from buffycoat.predict.listing import Folder, PackedNames
 from buffycoat.predict.passed import Passed
+from buffycoat.predict.patterns import matching
 from buffycoat.predict.storage import StorageError, is_address, open_storage
 from buffycoat.predict.storage import shown as address_shown
 from buffycoat.predict.storage_walk import walk_address
@@ -85,8 +87,8 @@ def walk(
             for line in _lines(stdin, b"\0" if zeros else b"\n"):
                 found = True
                 yield from _one(line, limits, passed, storage)
-            if not found:
-                passed.empty.append("the list on standard input")
+            if not found:  # whoever made the list may have failed: that is no word on what was answered before
+                yield Item(name, None, error="the list on standard input is empty")
         else:
             yield from _one(name, limits, passed, storage)
 
@@ -97,7 +99,7 @@ def _one(name: str, limits: Limits, passed: Passed, storage: bool = False) -> It
         return
     if is_address(name):
         if storage:
-            yield from _counted(address_shown(name), walk_address(name, limits, passed), passed)
+            yield from _counted(address_shown(name), walk_address(name, limits, passed))
         else:
             yield Item(address_shown(name), None, error="addresses of object storage are taken by predict only")
         return
@@ -107,11 +109,11 @@ def _one(name: str, limits: Limits, passed: Passed, storage: bool = False) -> It
         yield Item(name, None, error=f"cannot be read ({error.strerror or error})")
         return
     if kind == "folder":
-        yield from _counted(name, _below(name, frozenset(), passed), passed)
+        yield from _counted(name, _below(name, passed))
     elif kind == "archive":
-        yield from _counted(name, photographs_in(Path(name), limits), passed)
+        yield from _counted(name, photographs_in(Path(name), limits))
     elif kind == "pattern":
-        yield from _counted(name, _matching(name, limits, passed), passed)
+        yield from _counted(name, _matching(name, limits, passed))
     elif kind == "missing":
         yield Item(name, None, error=_missing(name))
     else:
@@ -127,57 +129,45 @@ def _kind(name: str) -> str:
     return "pattern" if glob.has_magic(name) else "missing"
 
 
-def _counted(name: str, items: Iterator[Item], passed: Passed) -> Iterator[Item]:
+def _counted(name: str, items: Iterator[Item]) -> Iterator[Item]:
     """Yield the items; a source that gives none is an error of its own: silence would look like success."""
     found = False
     for item in items:
         found = True
         yield item
     if not found:
-        passed.empty.append(name)
         yield Item(name, None, error="no photograph in it")
 
 
 def _matching(pattern: str, limits: Limits, passed: Passed) -> Iterator[Item]:
-    names = PackedNames()
-    for name in glob.iglob(pattern, recursive=True):  # noqa: PTH207 (names as typed, not as Path would write them)
-        names.add(name)
-    recursive = "**" in pattern
-    for name in names:
-        if recursive and Path(name).is_dir():
-            continue  # ** names folders and, apart, what is in them
+    closed: list[Item] = []
+    for name in matching(pattern, lambda folder, why: closed.append(Item(folder, None, error=why))):
         yield from _one(name, limits, passed)
+    yield from closed
 
 
-def _below(folder: str, above: frozenset[tuple[int, int]], passed: Passed) -> Iterator[Item]:
-    """Yield the photographs of a folder and those below; a link back to a folder above is not entered again."""
-    try:
-        status = Path(folder).stat()
-        here = Folder(folder)
-    except OSError as error:
-        yield Item(folder, None, error=f"the folder cannot be read ({error.strerror or error})")
-        return
-    passed.others += here.others
-    for name in here.photographs:
-        path = Path(folder, name)
-        yield Item(str(path), path)
-    inside = above | {(status.st_dev, status.st_ino)}
-    for name in here.folders:
-        below = os.path.join(folder, name)  # noqa: PTH118
-        try:
-            there = Path(below).stat()
-        except OSError as error:
-            yield Item(below, None, error=f"the folder cannot be read ({error.strerror or error})")
+def _below(top: str, passed: Passed) -> Iterator[Item]:
+    """Yield the photographs of a folder and those below."""
+    for path, folder in folders_below(top):
+        if isinstance(folder, str):
+            yield Item(path, None, error=folder)
             continue
-        if (there.st_dev, there.st_ino) not in inside:
-            yield from _below(below, inside, passed)
+        passed.others += folder.others
+        for name in folder.photographs:
+            photograph = Path(path, name)
+            yield Item(str(photograph), photograph)
 
 
 def _lines(stream: IO[bytes], end: bytes) -> Iterator[str]:
     """Yield the names of a list; a line without end is cut, so that a file of zeros is no million-byte name."""
     rest = b""
+    first = True
     while piece := stream.read(_PIECE_BYTES):
-        *whole, rest = (rest + piece).split(end)
+        rest += piece
+        if first and end == b"\n":  # some editors put a mark before the first name; find -print0 does not
+            rest = rest.removeprefix(codecs.BOM_UTF8)
+        first = False
+        *whole, rest = rest.split(end)
         for line in whole:
             yield from _name(line, end)
         if len(rest) > _LONGEST_NAME:

@@ -13,7 +13,7 @@ from typing import Any
 from buffycoat.errors import UsageError
 from buffycoat.predict.archives import Limits, is_archive, photographs_in
 from buffycoat.predict.items import Item, Remote
-from buffycoat.predict.listing import SKIPPED, is_photograph
+from buffycoat.predict.listing import is_aside, is_photograph
 from buffycoat.predict.passed import Passed
 from buffycoat.predict.storage import StorageError, open_storage, plainly, remote_of, shown
 
@@ -109,7 +109,7 @@ class _Place:
             path = str(entry["name"])
             last = path.rstrip("/").rpartition("/")[2]
             # Some tools leave an empty file named like the folder itself.
-            if path.rstrip("/") == folder.rstrip("/") or last.startswith(".") or last in SKIPPED:
+            if path.rstrip("/") == folder.rstrip("/") or is_aside(last):
                 continue
             if entry.get("type") == "directory":
                 folders.append(path)

@@ -14,6 +14,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from buffycoat.errors import DataError
+from buffycoat.files import is_file
 from buffycoat.records.audit import Audit
 from buffycoat.records.documents import (
     BaselineCard,
@@ -109,7 +110,7 @@ class Study:
     def history(self) -> pl.DataFrame:
         """``history.csv``; an empty table where a study has none (predictions brought from elsewhere)."""
         path = self.folder / "history.csv"
-        if not path.is_file():
+        if not is_file(path):
             return pl.DataFrame(schema=dict(HISTORY))
         return read_history(path)
 
@@ -122,7 +123,7 @@ class Study:
     def faults(self) -> tuple[Fault, ...]:
         """``faults.json``: what was wrong in the data; none where there is no such file."""
         path = self.folder / "faults.json"
-        if not path.is_file():
+        if not is_file(path):
             return ()
         try:
             return TypeAdapter(tuple[Fault, ...]).validate_json(path.read_bytes())
@@ -133,13 +134,13 @@ class Study:
     def audit(self) -> Audit | None:
         """``audit.json``, or None where the study was made without one."""
         path = self.folder / "audit.json"
-        return Audit.read(path) if path.is_file() else None
+        return Audit.read(path) if is_file(path) else None
 
     @cached_property
     def cards(self) -> dict[str, NetworkCard]:
         """The card of each model that has one."""
         paths = {name.model: self.folder / "models" / name.model / "card.json" for name in self.results.models}
-        return {model: NetworkCard.read(path) for model, path in paths.items() if path.is_file()}
+        return {model: NetworkCard.read(path) for model, path in paths.items() if is_file(path)}
 
     @property
     def networks(self) -> tuple[ModelResult, ...]:
@@ -150,7 +151,7 @@ class Study:
     def baseline_cards(self) -> tuple[BaselineCard, ...]:
         """The cards of the baselines that have one."""
         paths = [self.folder / "models" / name / "baseline.json" for name in self.results.baselines]
-        return tuple(BaselineCard.read(path) for path in paths if path.is_file())
+        return tuple(BaselineCard.read(path) for path in paths if is_file(path))
 
     @cached_property
     def crops(self) -> Crops:
@@ -182,12 +183,12 @@ def read_study(folder: Path) -> Study:
         It is not a study folder, or the study has no results yet, or a file is damaged.
     """
     about_path = folder / "study.json"
-    if not about_path.is_file():
+    if not is_file(about_path):
         raise DataError(
             f"{folder} is not a study folder: it holds no study.json.",
             hint="Give the folder that `buffycoat study … --out FOLDER` wrote.",
         )
-    if not (folder / "results.json").is_file():
+    if not is_file(folder / "results.json"):
         raise DataError(
             f"{folder} holds no results.json: the study has not finished.",
             hint="Run the study's command again; it goes on from where it stopped.",

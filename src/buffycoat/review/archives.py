@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, BinaryIO, cast
 
+from buffycoat.predict.listing import lies_aside
 from buffycoat.predict.tars import open_tar
 from buffycoat.review.settings import ReviewSettings
 
@@ -32,7 +33,6 @@ _ENTRIES_PER_FILE = 4
 _ENTRY_BYTES = 1024
 _LEAST_DIRECTORY_BYTES = 1 << 18
 _PIECE_BYTES = 1 << 16
-_ASIDE = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 
 
 def is_archive(stream: BinaryIO) -> bool:
@@ -92,7 +92,7 @@ def _zipped(stream: BinaryIO, allowance: _Allowance) -> Iterator[Member]:
         opened.most = None
         for member in archive.infolist():
             allowance.entry()
-            if member.is_dir() or _is_link(member) or _passed_over(member.filename):
+            if member.is_dir() or _is_link(member) or lies_aside(member.filename):
                 continue
             allowance.file()
             if member.flag_bits & 0x1:
@@ -141,7 +141,7 @@ def _tarred(stream: BinaryIO, allowance: _Allowance) -> Iterator[Member]:
         for member in archive:
             archive.members = []  # type: ignore[attr-defined]  # else every member is remembered
             allowance.entry()
-            meant = member.isfile() and not _passed_over(member.name)
+            meant = member.isfile() and not lies_aside(member.name)
             if meant:
                 allowance.file()
             if not meant or member.size > allowance.settings.most_image_bytes:
@@ -176,9 +176,3 @@ def _larger(settings: ReviewSettings) -> str:
 
 def _is_link(member: zipfile.ZipInfo) -> bool:
     return (member.external_attr >> 16) & 0o170000 == 0o120000
-
-
-def _passed_over(name: str) -> bool:
-    """Return whether a file is what operating systems leave in folders, and not meant."""
-    parts = name.replace("\\", "/").split("/")
-    return "__MACOSX" in parts or parts[-1] in _ASIDE or parts[-1].startswith("._")

@@ -9,7 +9,7 @@ import polars as pl
 
 from buffycoat.errors import DataError
 from buffycoat.evaluate.results import evaluate
-from buffycoat.files import write_csv, write_parquet
+from buffycoat.files import is_file, write_csv, write_parquet
 from buffycoat.labels.of_study import write_labels
 from buffycoat.labels.overrides import corrections_remark
 from buffycoat.records.documents import BaselineCard, NetworkCard, Results
@@ -54,7 +54,7 @@ def count(
     DataError
         It is no study folder, no model has finished, or a file is missing or damaged.
     """
-    if not (folder / "study.json").is_file():
+    if not is_file(folder / "study.json"):
         raise DataError(
             f"{folder.path} is not a study folder: it holds no study.json.",
             hint="Give the folder that `buffycoat study … --out FOLDER` wrote.",
@@ -71,11 +71,11 @@ def count(
         majority=read_table(folder / "splits.parquet", SPLITS),
         classes=record.classes,
         titles={model: _title(folder, model) for model in models},
-        baselines=[model for model in models if _baseline(folder, model).is_file()],
+        baselines=[model for model in models if is_file(_baseline(folder, model))],
         synthetic=record.data.synthetic,
         seed=record.seed,
         protocol=record.protocol,
-        validation=read_table(validation, columns) if validation.is_file() else None,
+        validation=read_table(validation, columns) if is_file(validation) else None,
         unlike=_table(folder, "unlike.parquet"),
         seeds=_table(folder, "seeds.parquet"),
         learning=_table(folder, "learning.parquet"),
@@ -93,7 +93,7 @@ def count(
 
 def _table(folder: StudyFolder, name: str) -> pl.DataFrame | None:
     """Return a table that a study may have or not."""
-    return read_table(folder / name, {}) if (folder / name).is_file() else None
+    return read_table(folder / name, {}) if is_file(folder / name) else None
 
 
 def _baseline(folder: StudyFolder, model: str) -> Path:
@@ -102,7 +102,7 @@ def _baseline(folder: StudyFolder, model: str) -> Path:
 
 def _title(folder: StudyFolder, model: str) -> str:
     """Return a model's title from its card, or its name where it has none."""
-    if _baseline(folder, model).is_file():
+    if is_file(_baseline(folder, model)):
         return BaselineCard.read(_baseline(folder, model)).title
     card = folder.card(model)
-    return NetworkCard.read(card).title if card.is_file() else model
+    return NetworkCard.read(card).title if is_file(card) else model

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from buffycoat.errors import OutputError
-from buffycoat.files import output_error
+from buffycoat.files import exists, output_error
 from buffycoat.imaging.folder_lock import alone_in
 
 _OURS = (
@@ -62,16 +62,18 @@ class StudyFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            probe = self.path / _LOCK
-            probe.touch()
             found = {entry.name for entry in self.path.iterdir() if not entry.name.startswith(".")}
         except OSError as error:
             raise output_error(self.path, error) from error
-        if found and "study.json" not in found and not _begun(found) and not (self.path / _ASIDE).exists():
+        if found and "study.json" not in found and not _begun(found) and not exists(self.path / _ASIDE):
             raise OutputError(
                 f"{self.path} is not empty and holds no study ({', '.join(sorted(found)[:4])}).",
                 hint="Choose an empty or new folder for --out.",
             )
+        try:
+            (self.path / _LOCK).touch()  # only now: a folder that is refused stays as it was
+        except OSError as error:
+            raise output_error(self.path, error) from error
 
     def clear(self) -> None:
         """Remove the study in the folder; study.json goes last, so that what is left by a kill is still a study.
