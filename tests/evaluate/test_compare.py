@@ -177,3 +177,11 @@ def test_models_without_a_common_row_are_not_compared() -> None:
     cells = cells_of(spelt("nnee"))
     tables = [predictions_of(cells, spelt("nnee"), model=name) for name in "ab"]
     assert compared(tables[0].head(2), tables[1].tail(2), cells=cells) == ()
+
+
+def test_limits_that_leave_out_nought_are_not_shown_as_nought() -> None:
+    near = Estimate(value=0.043, interval=Interval(low=0.004, high=0.081, method="-"))
+    assert sentence("A", "B", near, settled=True) == "A is better than B by 0.043 (0.004 to 0.081)."
+    assert "by 0.04 (0.00 to 0.08): these data do not" in sentence("A", "B", near, settled=False)
+    far = Estimate(value=0.006, interval=Interval(low=-0.03, high=0.04, method="-"))
+    assert sentence("A", "B", far, settled=False, images=32000).endswith("about 32\u202f000 images would.")

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
-import subprocess
 from pathlib import Path
 
 import polars as pl
@@ -18,7 +15,7 @@ from buffycoat.study.conduct import conduct
 from buffycoat.study.config import StudyConfig, configure
 from buffycoat.study.folder import StudyFolder
 from buffycoat.study.record import StudyRecord
-from tests.study.conftest import MODELS, TINY, command, wait_for
+from tests.study.conftest import MODELS, TINY
 
 
 @pytest.fixture(scope="module")
@@ -109,17 +106,18 @@ def test_a_study_grows_by_networks_and_repeats_without_training_anything_again(d
         preset="thorough", models=MODELS, weights="none", settings=(*folds, "split.repeats=2", "train_seeds=1"), seed=7
     )
     out = tmp_path / "out"
-    conduct(str(drawn), small, out)
+    conduct(str(drawn), small, out, command="the first")
     weights = out / "models" / MODELS[0] / "r0f0" / "weights.safetensors"
     before, stamp = _predictions(out), weights.stat().st_mtime_ns
-    grown = conduct(str(drawn), large, out)
+    grown = conduct(str(drawn), large, out, command="the second")
     assert weights.stat().st_mtime_ns == stamp
     after = _predictions(out)
     kept = after.filter((pl.col("model") == MODELS[0]) & (pl.col("repeat") == 0))
     assert kept.equals(before.select(kept.columns).sort(kept.columns[:4]))
     assert {model.model for model in grown.models} >= set(MODELS)
     assert set(after.select("model", "repeat").unique().iter_rows()) >= {(name, k) for name in MODELS for k in (0, 1)}
-    assert StudyRecord.read(out / "study.json").preset == "thorough"
+    record = StudyRecord.read(out / "study.json")
+    assert (record.preset, record.command) == ("thorough", "the second"), "the command that makes all of it"
     with pytest.raises(OutputError, match=r"another study.*models: .*split\.repeats: 2 there, 1 asked for"):
         conduct(str(drawn), small, out)
 
@@ -327,7 +325,7 @@ def test_a_study_stopped_while_it_prepares_goes_on(
 
 @pytest.mark.slow
 def test_every_cell_is_tested_once_in_every_repeat(drawn: Path, tmp_path: Path) -> None:
-    folds = ("split.scheme=kfold", "split.folds=2", "split.repeats=2", "train.epochs=1")
+    folds = ("split.scheme=kfold", "split.folds=2", "split.repeats=2", "train.epochs=1", "baseline=false")
     config = configure(preset="standard", models=MODELS[:1], weights="none", settings=(*TINY, *folds))
     out = tmp_path / "out"
     results = conduct(str(drawn), config, out)
@@ -357,43 +355,6 @@ def test_a_study_of_the_real_images(real_data: Path, tmp_path: Path) -> None:
     tested = _predictions(out).filter(pl.col("model") == MODELS[0]).join(kept.select("cell_id", "group"), on="cell_id")
     assert tested.group_by("group").agg(pl.col("fold").n_unique())["fold"].max() == 1
     assert "synthetic" not in (out / "report.html").read_text().casefold()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("how", "jobs"),
-    [
-        pytest.param(signal.SIGKILL, "2", id="kill -9, two folds side by side"),  # one at a time: test_study_killed.py
-        pytest.param(signal.SIGINT, "1", id="Ctrl-C, one fold at a time"),
-        pytest.param(signal.SIGINT, "2", id="Ctrl-C, two folds side by side"),
-    ],
-)
-def test_an_interrupted_study_ends_as_an_uninterrupted_one(
-    drawn: Path, tmp_path: Path, how: signal.Signals, jobs: str
-) -> None:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    out, whole = tmp_path / "out", tmp_path / "whole"
-    process = subprocess.Popen(
-        command(drawn, out, "--jobs", jobs),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (jobs in the background ignore it)
-    )
-    wait_for(out / "models" / MODELS[0] / "r0f0" / "last.ckpt", process)
-    process.send_signal(how)
-    words = process.communicate(timeout=120)[1]
-    assert process.returncode in {-signal.SIGKILL, 130}, words
-    if how == signal.SIGINT:
-        assert "goes on from there" in words
-        assert "Traceback" not in words
-    for folder, at_once in ((out, jobs), (whole, "1")):  # side by side, a fold comes out as it does alone
-        again = command(drawn, folder, "--jobs", at_once)
-        subprocess.run(again, check=True, capture_output=True, env=environment)
-    assert _predictions(out).equals(_predictions(whole))
-    history = [pl.read_csv(folder / "history.csv").drop("seconds") for folder in (out, whole)]
-    assert history[0].equals(history[1])
 
 
 def test_a_second_study_in_a_busy_folder_is_refused(drawn: Path, tiny: StudyConfig, tmp_path: Path) -> None:

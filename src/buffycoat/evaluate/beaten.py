@@ -55,7 +55,7 @@ def _figures(pair: Comparison, network: str) -> str:
 def _shown(p: float) -> str:
     if p < 0.001:
         return "below 0.001"
-    return f"{p:.2f}" if p >= 0.01 else f"{p:.3f}"
+    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def _signed(value: float) -> str:

@@ -249,15 +249,20 @@ def sentence(first: str, second: str, difference: Estimate, *, settled: bool, im
     if value < 0:
         first, second = second, first
         value, low, high = -value, None if high is None else -high, None if low is None else -low
-    digits = 3 if 0 < value < 0.005 else 2
+    near = [value, *(abs(limit) for limit in (low, high) if settled and limit is not None)]
+    digits = 3 if any(0 < one < 0.005 for one in near) else 2  # what leaves out nought must not be shown as nought
     limits = (
         "interval undefined" if low is None or high is None else f"{_signed(low, digits)} to {_signed(high, digits)}"
     )
     if value == 0:
         return f"{first} and {second} are right equally often ({limits}): these data do not tell them apart."
-    would = "" if images is None else f"; about {images} images would"
+    would = "" if images is None else f"; about {_whole(images)} images would"
     verdict = "." if settled else f": these data do not settle it{would}."
     return f"{first} is better than {second} by {value:.{digits}f} ({limits}){verdict}"
+
+
+def _whole(count: int) -> str:
+    return f"{count:,}".replace(",", "\u202f") if count >= 10_000 else str(count)
 
 
 def _signed(value: float, digits: int) -> str:

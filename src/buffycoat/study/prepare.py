@@ -85,7 +85,7 @@ def prepare(
 
 
 def _going_on(before: StudyRecord, now: StudyRecord, watch: Watcher) -> StudyRecord:
-    """Return the record of a study that is gone on with: begun by the first command, versions compared."""
+    """Return the record of a study that is gone on with: its command is the one that asks for all of it."""
     changed = sorted(name for name, version in now.versions.items() if before.versions.get(name) != version)
     if changed:
         watch.say(f"Begun with other versions of {', '.join(changed)}; finished folds are kept.", warning=True)
@@ -95,7 +95,7 @@ def _going_on(before: StudyRecord, now: StudyRecord, watch: Watcher) -> StudyRec
             "those of a study that was not interrupted.",
             warning=True,
         )
-    return now.model_copy(update={"command": before.command})
+    return now.model_copy(update={"command": before.command}) if before.config == now.config else now
 
 
 def protocol(split: SplitConfig, preset: str) -> str:
