@@ -84,8 +84,24 @@ def test_repeated_hold_outs_count_the_rows_that_were_trained_on() -> None:
     assert (found.resampled.interval.low, found.resampled.interval.high) == pytest.approx((by_hand.low, by_hand.high))
 
 
-def test_one_repeat_needs_no_correction() -> None:
+def test_one_run_of_folds_is_tested_beside_and_decided_by_the_cells() -> None:
     cells = cells_of(spelt("nnee" * 10))
-    models = held_out(tables({"a": ["nnee" * 10], "b": ["n" * 40]}, cells, 1), cells, CLASSES)
+    wrong = "nnee" * 4 + "nnnn" * 6
+    models = held_out(tables({"a": ["nnee" * 10], "b": [wrong]}, cells, 1), cells, CLASSES)
     (found,) = compare_all(list(models.values()), {"a": "a", "b": "b"})
-    assert found.resampled is None and found.settled
+    lead, ratio = by_fold(models["a"], models["b"])
+    by_hand = corrected_t_test(lead, ratio or 0)
+    assert found.resampled is not None and by_hand is not None and len(lead) == 4
+    assert found.resampled.p_value == pytest.approx(by_hand.p_value)
+    assert not found.resampled.decides and found.settled and found.p_adjusted < 0.05
+
+
+def test_two_folds_of_one_run_share_no_training_rows() -> None:
+    cells = cells_of(spelt("nnee" * 10))
+    wrong = spelt("nnee" * 4 + "nnnn" * 6)
+    both = [
+        predictions_of(cells, spelt("nnee" * 10), model="a", folds=2),
+        predictions_of(cells, wrong, model="b", folds=2),
+    ]
+    (found,) = compare_all(list(held_out(pl.concat(both), cells, CLASSES).values()), {"a": "a", "b": "b"})
+    assert found.resampled is None

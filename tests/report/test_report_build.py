@@ -157,7 +157,7 @@ def test_repeats_have_their_own_test_in_the_table_of_pairs(study: Path, tmp_path
     results.model_copy(update={"comparisons": (pair,)}).write(folder / "results.json")
     build(folder)
     rows = reader(folder).table("The pairs")
-    assert rows[0][5:] == ["Corrected p", "By repeats", "Settled"]
+    assert rows[0][5:] == ["Corrected p", "By folds", "Settled"]
     assert rows[1][5:] == [p_number(pair.p_adjusted), p_number(again.p_adjusted), "no"]
 
 

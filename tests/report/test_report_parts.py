@@ -273,7 +273,13 @@ def test_settled_stands_with_what_was_not_measured() -> None:
     several = [model(name, 2).model_copy(update={"per_fold_accuracy": (0.8, 0.9, 0.9, 1.0, 0.9)}) for name in "ab"]
     seeds, shared = cautions(results(*several, comparisons=pair))
     assert "trained with one seed)" in seeds and "was not measured" in seeds
-    assert "The 5 folds' training sets share most of their rows" in shared
+    assert "The 5 folds' training sets share most of their rows" in shared and "with care" in shared
+    limits = Interval(low=-0.02, high=0.3, method="-")
+    beside = ResampledTest(
+        statistic=2, degrees=4, p_value=0.1, p_adjusted=0.1, interval=limits, method="t", decides=False
+    )
+    again = (pair[0].model_copy(update={"resampled": beside}),)
+    assert "repeats would tell" in cautions(results(*several, comparisons=again))[1]
     assert cautions(results(model("a", 2), model("b", 3), comparisons=(compared("a", "b", 0.4),))) == []
 
 

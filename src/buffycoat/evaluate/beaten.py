@@ -47,7 +47,7 @@ def _figures(pair: Comparison, network: str) -> str:
         text += f", {_signed(low)} to {_signed(high)}"
     test = pair.method.split(" test", maxsplit=1)[0]
     text += f"; {test} test, corrected p {_shown(pair.p_adjusted)}"
-    if pair.resampled is not None:
+    if pair.resampled is not None and pair.resampled.decides:
         text += f"; corrected resampled t-test, corrected p {_shown(pair.resampled.p_adjusted)}"
     return text
 

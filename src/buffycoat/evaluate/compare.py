@@ -1,8 +1,9 @@
 """Two models on the same held-out cells: which is better, and whether these data settle it.
 
 Sources: McNemar, Psychometrika 12 (1947) 153, in its exact form; Holm, Scand. J. Stat. 6 (1979) 65; limits of a
-difference: see :mod:`~buffycoat.evaluate.intervals`. Where repeats make folds overlap,
-:mod:`~buffycoat.evaluate.overlap` must agree before anything is called settled.
+difference: see :mod:`~buffycoat.evaluate.intervals`. Where folds share training rows, the test of
+:mod:`~buffycoat.evaluate.overlap` is made, too; over repeats it must agree before anything is called settled. In one run
+of five folds it is told beside the others: with four degrees of freedom it seldom finds what is there.
 """
 
 from __future__ import annotations
@@ -174,8 +175,9 @@ def compare_all(
         difference = paired.difference()
         settled = adjusted < ALPHA and _leaves_out_nought(difference.interval)
         # Where all folds differ equally the t-test has nothing to estimate its error from, and the others decide.
-        settled = settled and (again is None or again.p_adjusted < ALPHA)
-        settled = settled and _same_way(difference.value, test.lead, None if again is None else again.statistic)
+        judge = again if again is not None and again.decides else None
+        settled = settled and (judge is None or judge.p_adjusted < ALPHA)
+        settled = settled and _same_way(difference.value, test.lead, None if judge is None else judge.statistic)
         names = (paired.first.model, paired.second.model)
         needed = images_needed(paired.first, paired.second, comparisons=len(pairs), alpha=ALPHA)
         comparisons.append(
@@ -198,14 +200,12 @@ def compare_all(
 
 
 def _resampled(pairs: Sequence[Paired], training: Mapping[tuple[int, int], int] | None) -> list[ResampledTest | None]:
-    """Return the corrected resampled t-test of each pair, Holm-corrected; None where folds do not overlap."""
+    """Return the corrected resampled t-test of each pair, Holm-corrected; None where folds share no training rows."""
     found = []
     for paired in pairs:
-        test = None
-        if paired.repeats > 1:
-            leads, ratio = overlap.by_fold(paired.first, paired.second, training)
-            test = None if ratio is None else overlap.corrected_t_test(leads, ratio)
-        found.append(test)
+        leads, ratio = overlap.by_fold(paired.first, paired.second, training)
+        several = len(leads) > 2 or paired.repeats > 1  # of two folds of one run, each trains on the other
+        found.append(overlap.corrected_t_test(leads, ratio) if several and ratio is not None else None)
     corrected = iter(holm([test.p_value for test in found if test is not None]))
     return [
         None
@@ -217,8 +217,9 @@ def _resampled(pairs: Sequence[Paired], training: Mapping[tuple[int, int], int] 
             p_adjusted=next(corrected),
             interval=interval(test.low, test.high, LEVEL, overlap.METHOD),
             method=f"{overlap.METHOD} on {test.degrees + 1} folds",
+            decides=paired.repeats > 1,
         )
-        for test in found
+        for paired, test in zip(pairs, found, strict=True)
     ]
 
 

@@ -85,7 +85,7 @@ class Comparison(Document):
     settled: bool  # every corrected p-value is below 0.05 and the interval leaves out nought
     method: str  # of the p-value; the interval names its own
     sentence: str
-    resampled: ResampledTest | None = None  # where repeats make folds overlap
+    resampled: ResampledTest | None = None  # where folds share training rows
     images_needed: int | None = None  # to settle a difference as large as this in four of five studies
 
 

@@ -14,6 +14,7 @@ class ResampledTest(Document):
     p_adjusted: float  # after Holm's correction over all comparisons of the study
     interval: Interval  # of the difference
     method: str
+    decides: bool = True  # whether "settled" takes it; not in one run of folds, where it has few degrees of freedom
 
 
 class Target(Document):

@@ -73,9 +73,11 @@ def ranking(results: Results) -> str:
 
 
 def largest_p(comparison: Comparison) -> float:
-    """Return the largest corrected p value of a comparison: that of the test which is hardest to convince."""
+    """Return the largest corrected p value of the tests that decide a comparison."""
     again = comparison.resampled
-    return comparison.p_adjusted if again is None else max(comparison.p_adjusted, again.p_adjusted)
+    if again is None or not again.decides:
+        return comparison.p_adjusted
+    return max(comparison.p_adjusted, again.p_adjusted)
 
 
 def cautions(results: Results) -> list[str]:
@@ -96,13 +98,19 @@ def cautions(results: Results) -> list[str]:
             f"How far training again would move an accuracy was not measured (each network was {once}): “settled” is "
             "said of the networks as they were trained here."
         )
-    if any(pair.resampled is None for pair in results.comparisons) and not repeated:
-        folds = max((len(model.per_fold_accuracy) for model in results.models), default=0)
-        if folds > 2:
-            found.append(
-                f"The {folds} folds' training sets share most of their rows, and the p values do not correct for it: "
-                "take one just below 0.05 with care."
+    folds = max((len(model.per_fold_accuracy) for model in results.models), default=0)
+    if results.comparisons and folds > 2 and not repeated:
+        text = (
+            f"The {folds} folds' training sets share most of their rows, and McNemar's p values do not correct for it"
+        )
+        if any(pair.resampled for pair in results.comparisons):
+            text += (
+                f". The t-test by folds does, but with {folds} folds it seldom finds a difference that is there. Where "
+                "the two disagree, repeats would tell (--set split.repeats=3)."
             )
+        else:
+            text += ": take one just below 0.05 with care."
+        found.append(text)
     return found + [_between_repeats(model) for model in repeated]
 
 
