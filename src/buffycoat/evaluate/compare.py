@@ -2,8 +2,8 @@
 
 Sources: McNemar, Psychometrika 12 (1947) 153, in its exact form; Holm, Scand. J. Stat. 6 (1979) 65; limits of a
 difference: see :mod:`~buffycoat.evaluate.intervals`. Where folds share training rows, the test of
-:mod:`~buffycoat.evaluate.overlap` is made, too; over repeats it must agree before anything is called settled. In one run
-of five folds it is told beside the others: with four degrees of freedom it seldom finds what is there.
+:mod:`~buffycoat.evaluate.overlap` is made, too; over repeats it must agree before anything is called settled. In one
+run of five folds it is told beside the others: with four degrees of freedom it seldom finds what is there.
 """
 
 from __future__ import annotations
