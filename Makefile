@@ -20,7 +20,7 @@ bundle: $(READY) ## Make the bundle in the package again: study of EfficientNet-
 	$(BIN)/buffycoat export $(BUNDLE_STUDY):tf_efficientnet_lite0 --name buffycoat-default --out src/buffycoat/bundle/default
 
 test: $(READY) ## Install, run every test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: format lint types fast-tests ## Format, lint, types, fast tests
 
@@ -34,7 +34,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 fast-tests: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 clean: ## Remove the virtual environment and caches (never a study)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

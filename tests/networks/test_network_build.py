@@ -16,6 +16,7 @@ from buffycoat.networks.alexnet import alexnet
 from buffycoat.networks.at_hand import weights_at_hand
 from buffycoat.networks.build import build, resolve
 from buffycoat.networks.names import compound_scaling
+from buffycoat.networks.weights import WeightsReport
 
 
 @pytest.fixture(autouse=True)
@@ -37,17 +38,31 @@ NETWORKS = [
 ]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_one_output_per_class(name: str) -> None:
-    classes = 2 + len(name) % 5
-    model, report = build(resolve(name), classes, "none", 64)
-    model.eval()
+@pytest.fixture(scope="module", params=NETWORKS)
+def untrained(request: pytest.FixtureRequest) -> tuple[nn.Module, WeightsReport, int]:
+    """Return each network as it starts, what is said of its weights, and its number of classes."""
+    classes = 2 + len(request.param) % 5
+    torch.manual_seed(1)
+    model, report = build(resolve(request.param), classes, "none", 64)
+    return model.eval(), report, classes
+
+
+def test_one_output_per_class(untrained: tuple[nn.Module, WeightsReport, int]) -> None:
+    model, report, classes = untrained
     with torch.no_grad():
         answer = model(torch.randn(2, 3, 64, 64))
     assert answer.shape == (2, classes)
     assert torch.isfinite(answer).all()
     assert not report.pretrained
     assert report.fallback_reason is None  # nothing was asked for, so nothing fell back
+
+
+def test_a_new_head_starts_from_even_odds(untrained: tuple[nn.Module, WeightsReport, int]) -> None:
+    model, _, _ = untrained
+    torch.manual_seed(1)
+    with torch.no_grad():
+        shares = model(torch.randn(8, 3, 64, 64)).softmax(1)
+    assert shares.max() < 0.9, "a loud head spends the first epochs undoing its own loss"
 
 
 @pytest.mark.slow
@@ -208,13 +223,3 @@ def test_what_can_be_had_is_known_without_fetching(
     found = weights_at_hand(resolve(name))
     assert found.here is here
     assert words in found.words
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_new_head_starts_from_even_odds(name: str) -> None:
-    torch.manual_seed(1)
-    model, _ = build(resolve(name), 4, "none", 64)
-    model.eval()
-    with torch.no_grad():
-        shares = model(torch.randn(8, 3, 64, 64)).softmax(1)
-    assert shares.max() < 0.9, "a loud head spends the first epochs undoing its own loss"

