@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from buffycoat.data.csv_file import header, records
 from buffycoat.differential import write
-from buffycoat.differential.by_hand import known_label, read_counts, whole
+from buffycoat.differential.by_hand import known_label, read_counts, refuse_larger, whole
 from buffycoat.differential.compare import compare, compare_cells
 from buffycoat.differential.count import count
 from buffycoat.errors import DataError, UsageError
@@ -190,12 +190,7 @@ def read_cells(path: Path) -> Labels:
 
 
 def _has_cells(path: Path) -> bool:
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if size > _MOST_BYTES:
-        raise DataError(f"{path} is no count: {size} bytes.")
+    refuse_larger(path, _MOST_BYTES, "count")
     return {"image", "cell", "class"} <= {name.casefold() for name in header(path)}
 
 

@@ -31,12 +31,7 @@ def read_counts(path: Path) -> dict[str, int]:
         The file is missing; a row is not a type and a whole number, is a total that is none, or has a name that looks
         like a slip of a known one. The row is named.
     """
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
-    if size > _MOST_BYTES:
-        raise DataError(f"{path} is no table of counts: {size} bytes.")
+    refuse_larger(path, _MOST_BYTES, "table of counts")
     rows, found = list(records(path)), header(path)
     names = {name.casefold() for name in found}
     if not {"type", "count"} <= names:
@@ -71,6 +66,22 @@ def read_counts(path: Path) -> dict[str, int]:
         raise DataError(f"{path} holds no count.")
     _hold(totals, counts, path)
     return counts
+
+
+def refuse_larger(path: Path, most: int, what: str) -> None:
+    """Refuse a file of more bytes than what it should hold can take, before any of it is read.
+
+    Raises
+    ------
+    DataError
+        It is larger, missing, or cannot be looked at.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if size > most:
+        raise DataError(f"{path} is no {what}: {size} bytes.")
 
 
 def whole(text: str) -> int | None:
