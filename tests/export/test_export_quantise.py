@@ -85,6 +85,7 @@ def test_equalising_changes_no_answer_below_the_ceilings(whole: onnx.ModelProto,
     assert ratios.max() > 1.5
 
 
+@pytest.mark.slow
 def test_channels_of_unlike_size_lose_less_when_equalised(whole: onnx.ModelProto, crops: NDArray[np.float32]) -> None:
     unlike = onnx.ModelProto()
     unlike.CopyFrom(whole)

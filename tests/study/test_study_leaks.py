@@ -103,6 +103,7 @@ def test_a_leaked_split_inflates_by_exactly_what_is_known(copied: Path, tmp_path
     assert inflation > 0.45, "of the half that cannot be known, the leak gives nearly all"
 
 
+@pytest.mark.slow
 def test_a_random_split_of_copies_is_refused_with_the_pairs_named(copied: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         _split(load(str(copied)), tmp_path, "split.groups=none")

@@ -192,6 +192,7 @@ def _features(smear: Smear) -> list[float]:
     ]
 
 
+@pytest.mark.slow
 def test_measured_features_tell_the_types_apart_far_better_than_chance() -> None:
     labels = np.repeat(np.arange(len(CLASS_NAMES)), EACH)
     values = np.array([_features(smear) for name in CLASS_NAMES for smear in _gallery()[name]])

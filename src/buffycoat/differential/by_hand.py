@@ -17,7 +17,8 @@ TOTALS = frozenset({"total", "totals", "grand total", "sum", "all", "all cells",
 _NO_TYPES = (UNIDENTIFIED, ARTEFACT)
 _MOST_BYTES = 1 << 20
 _MOST_DIGITS = 9
-_SHOWN = 40  # characters of what was found instead of a number
+_LONGEST_NAME = 200  # characters
+_SHOWN = 40  # characters of what was found instead
 
 
 def read_counts(path: Path) -> dict[str, int]:
@@ -50,9 +51,9 @@ def read_counts(path: Path) -> dict[str, int]:
         if not name and not number:
             continue
         n = whole(number)
-        if not name or n is None:
+        if not name or n is None or len(name) > _LONGEST_NAME:
             raise DataError(
-                f"{path}, row {line}: expected a type and a whole number, found {name!r} and {_short(number)}."
+                f"{path}, row {line}: expected a type and a whole number, found {_short(name)} and {_short(number)}."
             )
         if label_of(name) in TOTALS:
             totals.append((line, name, n))
