@@ -161,16 +161,21 @@ def cold(photograph: Path, bundle: Sequence[str]) -> None:
 
 def memory(originals: Sequence[Path], bundle: Sequence[str], work: Path, sizes: Sequence[int]) -> None:
     print("| files | seconds | peak memory of all its processes, MB |\n|---|---|---|")
-    peaks = []
+    medians = []
     for size in sizes:
         folder = linked(originals, work / f"memory{size}", size)
-        seconds, peak = watched([*predict(bundle), str(folder), "--out", str(work / f"memory{size}.csv"), "--quiet"])
-        peaks.append(peak)
-        print(f"| {size:,} | {seconds:.0f} | {peak:.0f} |", flush=True)
+        peaks = []
+        # A run of seconds peaks where its processes happen to start: from one to the next by a tenth.
+        for _ in range(_ROUNDS if size == sizes[0] else 1):
+            out = work / f"memory{size}.csv"
+            seconds, peak = watched([*predict(bundle), str(folder), "--out", str(out), "--overwrite", "--quiet"])
+            peaks.append(peak)
+            print(f"| {size:,} | {seconds:.0f} | {peak:.0f} |", flush=True)
+        medians.append(float(np.median(peaks)))
         shutil.rmtree(folder)
-    ratio = peaks[-1] / peaks[0]
+    ratio = medians[-1] / medians[0]
     said = "reached" if ratio <= 1.1 else "NOT reached"
-    print(f"\n{sizes[-1]:,} files take {ratio:.2f} times the memory of {sizes[0]:,}; aim 1.1: {said}.\n")
+    print(f"\n{sizes[-1]:,} files take {ratio:.2f} times the memory of {sizes[0]:,} (median); aim 1.1: {said}.\n")
 
 
 def watched(line: Sequence[str]) -> tuple[float, float]:
