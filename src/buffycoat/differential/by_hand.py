@@ -115,8 +115,8 @@ def known_label(given: str, place: str) -> str:
 def _hold(totals: Sequence[tuple[int, str, int]], counts: Mapping[str, int], path: Path) -> None:
     """Hold the totals that were written to those that were counted: of the types, with what is unidentified, of all."""
     everything = sum(counts.values())
-    sums = [everything - counts.get(ARTEFACT, 0) - counts.get(UNIDENTIFIED, 0), everything]
-    sums.insert(1, everything - counts.get(ARTEFACT, 0))
+    cells = everything - counts.get(ARTEFACT, 0)
+    sums = {cells - counts.get(UNIDENTIFIED, 0), cells, everything}
     for line, name, n in totals:
         if n not in sums:
             raise DataError(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from buffycoat.evaluate.calibration import confidences, verdicts
+from buffycoat.evaluate.held_out import worth
 
 Floats = NDArray[np.float64]
 
@@ -81,12 +82,9 @@ def choose_threshold(
     if not len(sure):
         return WITHHOLD_ALL
     order = np.argsort(-sure, kind="stable")
-    worth = np.ones(len(sure))
-    if groups is not None:
-        _, number, size = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
-        worth = (1 / size)[number]
+    counts = np.ones(len(sure)) if groups is None else worth(np.asarray(groups))
     last = np.flatnonzero(np.diff(sure[order], append=-1.0) != 0)  # equal confidences are answered together
-    answered, wrong = np.cumsum(worth[order])[last], np.cumsum((worth * ~right)[order])[last]
+    answered, wrong = np.cumsum(counts[order])[last], np.cumsum((counts * ~right)[order])[last]
     fits = (wrong + 1) / (answered + 1) <= error_rate + 1e-9
     if not fits.any():
         return WITHHOLD_ALL

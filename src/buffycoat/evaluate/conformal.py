@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from buffycoat.evaluate.held_out import worth
+
 Floats = NDArray[np.float64]
 
 LEVEL = 0.90
@@ -56,10 +58,9 @@ def class_thresholds(
     thresholds = np.full(odds.shape[1], ALWAYS)
     for place in range(odds.shape[1]):
         of = np.flatnonzero(true == place)
-        _, number, size = np.unique(units[of], return_inverse=True, return_counts=True)
         order = np.argsort(1 - odds[of, place], kind="stable")
-        worth = np.cumsum((1 / size)[number][order])
-        enough = np.flatnonzero(worth >= (len(size) + 1) * level - 1e-9)
+        reached = np.cumsum(worth(units[of])[order])
+        enough = np.flatnonzero(reached >= (len(np.unique(units[of])) + 1) * level - 1e-9)
         if len(enough):
             thresholds[place] = 1 - odds[of[order[enough[0]]], place]
     return thresholds

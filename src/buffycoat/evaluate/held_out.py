@@ -74,6 +74,13 @@ class HeldOut:
         return sum_by(self.group, self.true * self.classes + self.predicted, self.classes**2)
 
 
+def worth(group: NDArray[np.generic]) -> NDArray[np.float64]:
+    """Return what each row counts where all rows of a group together count as one: shape ``(n,)``."""
+    _, number, size = np.unique(group, return_inverse=True, return_counts=True)
+    counts: NDArray[np.float64] = (1 / size)[number]
+    return counts
+
+
 def sum_by(group: Numbers, column: Numbers, columns: int) -> Numbers:
     """Count (group, column) pairs: shape ``(distinct groups, columns)``."""
     names, number = np.unique(group, return_inverse=True)

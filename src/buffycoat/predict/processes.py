@@ -18,7 +18,6 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -37,6 +36,8 @@ _AFTER_S = 0.5  # of work on this process's own threads; a run that is over by t
 
 def _run_server() -> None:
     """Start the process that workers are forked from, deaf to Ctrl-C: while it imports, that would be a traceback."""
+    from multiprocessing import forkserver  # not on every system
+
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         forkserver.ensure_running()

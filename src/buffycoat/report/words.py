@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from buffycoat.evaluate.compare import ALPHA
 from buffycoat.records.documents import ClassResult, Cleaning, Comparison, Estimate, ModelResult, Results
 from buffycoat.report.mistakes import Mistake
 from buffycoat.report.numbers import counted, interval, listed, p_value, share, whole, with_interval
 
-ALPHA = 0.05
-"""From this p value on, a difference could be chance."""
 SURE = 0.9
 """From this probability on, a wrong answer counts as a confident one."""
 
