@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,16 @@ from buffycoat.bundle.read import open_bundle
 from buffycoat.predict import Predictor
 from buffycoat.predict.items import Item, Remote
 from buffycoat.predict.look import MOST_PIXELS
-from buffycoat.predict.ray_engine import COLUMNS, RayEngine, decode_item, decode_result, encode_item, encode_result
+from buffycoat.predict.ray_engine import (
+    COLUMNS,
+    RayEngine,
+    Worker,
+    decode_item,
+    decode_result,
+    encode_item,
+    encode_result,
+)
+from buffycoat.predict.results import PhotographResult
 from tests.predict.conftest import Run, needed
 
 
@@ -69,6 +79,35 @@ def test_two_workers_answer_like_one_process_even_when_killed(
     found.extend(answers)
     assert killed
     assert found == expected
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_a_photograph_that_fells_what_looks_at_it_costs_its_own_row(
+    engine: RayEngine, predictor: Predictor, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Frail(Worker):
+        def __init__(self, *settings: Any) -> None:
+            super().__init__(*settings)
+            from buffycoat.predict.processes import Process
+
+            ask = Process.ask
+
+            def frail(process: Process, items: Sequence[Item], batch: int) -> list[PhotographResult]:
+                if any(item.name == "poison" for item in items):
+                    process._process.kill()
+                return ask(process, items, batch)
+
+            setattr(Process, "ask", frail)  # noqa: B010 - in the worker, which ends with the test
+
+    monkeypatch.setattr("buffycoat.predict.ray_engine.Worker", Frail)
+    paths = sorted(photographs.glob("*.jpg"))
+    items = [Item(str(path), path) for path in paths * 12]
+    items.insert(30, Item("poison", paths[0]))
+    expected = list(predictor.run(items))
+    reason = "made the program that looked at it stop (SIGKILL)"
+    expected[30] = PhotographResult("poison", None, None, reason, (), "none")
+    assert list(engine(items)) == expected
 
 
 @pytest.mark.slow

@@ -166,6 +166,13 @@ class Processes:
             with self._lock:
                 self._asked -= 1
 
+    def apart(self, items: Sequence[Item], batch: int) -> list[PhotographResult]:
+        """Return one result per item, never looking at one in this process while another can be started."""
+        process = self._ready()
+        if process is None:
+            return self._here(items, batch)
+        return self._ask(process, [fetched(item) for item in items], batch)
+
     def close(self) -> None:
         """End every process."""
         with self._lock:
@@ -195,6 +202,12 @@ class Processes:
             else:
                 self._idle.append(process)
 
+    def _ready(self) -> Process | None:
+        """Return an idle process or else a new one; None where none can be started."""
+        with self._lock:
+            idle = self._idle.pop() if self._idle else None
+        return idle or self._new()
+
     def _new(self) -> Process | None:
         """Return one more process that is ready; None where none can be started."""
         try:
@@ -219,9 +232,7 @@ class Processes:
         return results
 
     def _alone(self, item: Item, batch: int) -> PhotographResult:
-        with self._lock:
-            process = self._idle.pop() if self._idle else None
-        process = process or self._new()
+        process = self._ready()
         if process is None:  # it need not be this one that felled the last
             return _unanswered(
                 item, "not looked at: the program stopped over this or its neighbours, and did not start anew"

@@ -1,8 +1,9 @@
 """The same pipeline on Ray Data: many machines, or the cores of one, and the same answers in the same order.
 
 The driver walks the sources and writes the file, as without Ray; what is between (decode, find, crop, infer) runs
-in actors, each with the network in memory. A worker that dies is replaced and its photographs are done again. Inputs go
-out in windows, so that the driver's memory stays flat.
+in actors, each with a process of its own beside it that holds the network: a photograph that makes it fall over costs
+one row, as on one machine. An actor that dies is replaced and its photographs are done again. Inputs go out in windows,
+so that the driver's memory stays flat.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from buffycoat.predict.results import PhotographResult, Prediction
 
 if TYPE_CHECKING:
     from buffycoat.bundle.read import Bundle
+    from buffycoat.predict.predictor import Predictor
 
 _WINDOW = 20_000
 _WINDOW_BYTES = 256 << 20  # of photographs that come from archives, which travel with their window
@@ -121,22 +123,33 @@ class RayEngine:
 
 
 class Worker:
-    """One actor: the network in memory, photographs in, results out."""
+    """One actor: photographs in, results out; a process beside it looks at them."""
 
     def __init__(self, bundle: Bundle, views: int, max_pixels: int) -> None:
-        import cv2
+        from buffycoat.predict.processes import Order, Processes
 
-        from buffycoat.predict.predictor import Predictor
-
-        cv2.setNumThreads(1)
-        self._predictor = Predictor(bundle, views=4 if views == 4 else 1, max_pixels=max_pixels)
+        self._settings = (bundle, views, max_pixels)
+        self._predictor: Predictor | None = None
+        self._processes = Processes(Order(bundle, 4 if views == 4 else 1, max_pixels), self._here)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Answer a handful of rows made by :func:`encode_item`."""
         columns = zip(*(batch[name] for name in COLUMNS), strict=True)
         items = [decode_item(*values) for values in columns]
-        results = [encode_result(result) for result in self._predictor.work(items, _BATCH)]
+        results = [encode_result(result) for result in self._processes.apart(items, _BATCH)]
         return {"place": batch["place"], "result": np.array(results, object)}
+
+    def _here(self, items: Sequence[Item], batch: int) -> list[PhotographResult]:
+        """Look at photographs in the actor itself, where no process can be started."""
+        if self._predictor is None:
+            import cv2
+
+            from buffycoat.predict.predictor import Predictor
+
+            cv2.setNumThreads(1)
+            bundle, views, max_pixels = self._settings
+            self._predictor = Predictor(bundle, views=4 if views == 4 else 1, max_pixels=max_pixels)
+        return self._predictor.work(items, batch)
 
 
 def _take(source: Iterator[Item], most: int) -> list[Item]:
