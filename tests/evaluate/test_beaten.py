@@ -78,3 +78,19 @@ def test_the_order_of_the_two_does_not_matter() -> None:
 def test_without_a_baseline_nothing_is_said(baselines: tuple[str, ...]) -> None:
     found = judged({"net": [1], "measurements": list(np.arange(90))}, 100, baselines)
     assert about_measured(found) == [] and found.baselines == ()
+
+
+def test_beating_the_largest_class_is_held_to_the_corrected_test() -> None:
+    """Eight to one against it is 0.039 by itself, and 0.12 where three models are compared."""
+    found = judged(majority_like(8, 1), 40, ())
+    said = [remark for remark in found.remarks if "largest class" in remark]
+    assert len(said) == 2 and all("is not shown to beat always answering the largest class (" in one for one in said)
+    assert [(pair.second, pair.settled) for pair in found.against_majority] == [("majority", False)] * 2
+    clear = judged(majority_like(15, 0), 40, ())
+    assert not [remark for remark in clear.remarks if "largest class" in remark]
+
+
+def majority_like(ahead: int, behind: int) -> dict[str, list[int]]:
+    """Two models that have `ahead` cells right beyond every neutrophil, which stand in even places, less `behind`."""
+    hits = sorted([*range(0, 40 - 2 * behind, 2), *range(1, 1 + 2 * ahead, 2)])
+    return {"net": hits, "measurements": hits}

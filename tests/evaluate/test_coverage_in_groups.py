@@ -245,7 +245,7 @@ def test_strangers(strangers: int, apart: float, least: float, most: float) -> N
     ("cells", "seeds", "shift"), [(326, 2, 0.15), (326, 3, 0.15), (326, 5, 0.15), (326, 3, 0.04), (66, 3, 0.25)]
 )
 def test_an_accuracy_and_its_spread_over_seeds(cells: int, seeds: int, shift: float) -> None:
-    """Accuracy 0.94 to 0.97 (with the normal distribution 0.92), standard deviation 0.94 to 0.97."""
+    """Accuracy 0.94 to 0.97 (with the normal distribution 0.92), standard deviation 0.94 to 0.97, its share 0.99."""
     rng, tally = np.random.default_rng(8), Tally()
     found = []
     for _ in range(600):
@@ -254,8 +254,12 @@ def test_an_accuracy_and_its_spread_over_seeds(cells: int, seeds: int, shift: fl
         found.append(part_variance(right, np.arange(cells), "m", "M"))
     truth = float(ndtr(1.9 / np.sqrt(1.6**2 + 0.6**2 + shift**2)))
     deviation = float(np.sqrt(np.mean([np.var(one.accuracies, ddof=1) for one in found])))
+    share = deviation**2 / float(np.var([one.accuracies[0] for one in found], ddof=1))
     for one in found:
         tally.add("accuracy", one.interval, truth)
         tally.add("deviation", one.deviation.interval, deviation)
+        assert one.share_interval is not None
+        tally.add("share", one.share_interval, share)
     tally.check("accuracy", most=0.98)
+    tally.check("share", most=1.0)  # put together from two limits
     tally.check("deviation")

@@ -10,8 +10,11 @@ from scipy.stats import binomtest
 from statsmodels.stats.proportion import proportion_confint, samplesize_confint_proportion
 
 from buffycoat.evaluate.compare import compare_all, exact_mcnemar
-from buffycoat.evaluate.enough import cells_for, pairs_needed, rounded_up, sample_sizes
+from buffycoat.evaluate.enough import cells_for, images_for_t_test, pairs_needed, rounded_up, sample_sizes
 from buffycoat.evaluate.held_out import held_out
+from buffycoat.evaluate.overlap import corrected_t_test
+from buffycoat.records.documents import Interval
+from buffycoat.records.evidence import ResampledTest
 from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
 
 
@@ -56,6 +59,33 @@ def test_the_sentence_names_how_many_images_would_settle_it() -> None:
     assert found.images_needed == rounded_up(max(pairs_needed(4 / 60, 0, alpha=0.05), 61))
     assert found.sentence.endswith(f"do not settle it; about {found.images_needed} images would.")
     assert binomtest(round(found.images_needed * 4 / 60), round(found.images_needed * 4 / 60)).pvalue < 0.05
+
+
+def test_over_repeats_the_images_asked_for_settle_it_by_folds_too() -> None:
+    """The corrected t-test over ten folds takes more than the test on cells does."""
+    rng = np.random.default_rng(5)
+    ratio, folds, level, cells = 0.25, 10, 0.05, 300
+    spread = 0.03  # of a fold's difference, at 300 cells
+    standard = (np.arange(folds) - 4.5) / np.std(np.arange(folds), ddof=1)
+    small = corrected_t_test(0.02 + spread * standard, ratio)
+    assert small is not None and small.p_value > level
+    found = ResampledTest(
+        statistic=small.statistic,
+        degrees=small.degrees,
+        p_value=small.p_value,
+        p_adjusted=small.p_value,
+        interval=Interval(low=small.low, high=small.high, method=""),
+        method="",
+        decides=True,
+    )
+    needed = images_for_t_test(found, cells, alpha=level)
+    # folds of that many cells, their differences correlated as the correction assumes
+    error = spread * math.sqrt(cells / needed)
+    shared = rng.normal(0, error * math.sqrt(ratio), size=(2000, 1))
+    drawn = 0.02 + shared + rng.normal(0, error, size=(2000, folds))
+    p_values = [one.p_value for row in drawn if (one := corrected_t_test(row, ratio)) is not None]
+    assert np.mean(np.array(p_values) < level) == pytest.approx(0.8, abs=0.03)
+    assert images_for_t_test(found, cells, alpha=level / 6) > needed > cells
 
 
 def test_copies_of_one_cell_do_not_count_as_more() -> None:

@@ -29,7 +29,7 @@ from buffycoat.report.numbers import with_interval
 from buffycoat.report.svg import Drawing, free_place, ticks
 from buffycoat.report.terminal import comparison_table, summary
 from buffycoat.report.views import methods
-from buffycoat.report.words import cautions, conclusion, headline, ranking
+from buffycoat.report.words import against_majority, cautions, conclusion, headline, ranking
 from tests.report.make_study import FOUR, exact, model_result
 
 TRUE = np.array([0] * 12 + [1] * 6 + [2] * 3 + [3] * 2)
@@ -73,6 +73,25 @@ def results(*models: ModelResult, comparisons: tuple[Comparison, ...] = (), synt
     )
 
 
+def against(*p_values: float) -> Results:
+    """Return models beside the largest class, each ahead of it with that p value."""
+    models = [model(name, 3) for name in "abc"[: len(p_values)]]
+    pairs = [compared(one.model, "largest", p) for one, p in zip(models, p_values, strict=True)]
+    return results(*models).model_copy(update={"against_majority": tuple(pairs)})
+
+
+def test_who_beats_the_largest_class_is_said_in_one_sentence() -> None:
+    lead = with_interval(exact(1, 10))
+    assert against_majority(against(0.01, 0.02)) == (
+        f"Every model is better than always answering the largest class; the smallest lead is {lead}, corrected "
+        "p\u00a0=\u00a00.020 at most."
+    )
+    assert against_majority(against(0.01, 0.4)) == (
+        f"A is better than always answering the largest class; its lead is {lead}, corrected p\u00a0=\u00a00.010."
+    )
+    assert against_majority(against(0.4)) == ""
+
+
 @pytest.mark.parametrize(
     ("study", "words"),
     [
@@ -97,7 +116,7 @@ def test_headline_follows_from_the_numbers(study: Results, words: str) -> None:
         (results(model("a", 0)), "A made no mistake on these cells"),
         (results(model("a", 2)), "Of its 2 mistakes, 2 are between neutrophil and eosinophil"),
         (results(model("a", 2)), "monocyte (2 cells)"),  # few cells, wide interval
-        (results(model("a", 10)), "not shown to have learned anything"),  # reaches down to the largest class
+        (against(0.4), "A is not shown to do better than always answering the largest class"),
         (results(model("a", 2), always("b")), "B (always “neutrophil”) collapsed"),
         (results(model("a", 2), synthetic=True), "they say nothing about blood"),
         (results(model("a", 2)), "Another laboratory's smears"),
@@ -298,7 +317,7 @@ def test_seeds_that_were_measured_are_said_beside_settled() -> None:
     found = results(model("a", 2), model("b", 3), comparisons=pair).model_copy(update={"spread": (spread,)})
     (said,) = cautions(found)
     assert (
-        "neither limits nor p values count the seed of training" in said
+        "neither limits nor the p values on cells count the seed of training" in said
         and "by 0.028 (standard deviation, 0.010–0.900; 2 seeds)" in said
     )
 

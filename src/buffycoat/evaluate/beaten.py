@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 
-from buffycoat.records.documents import Comparison, ModelResult
+from buffycoat.records.documents import Comparison
+
+MAJORITY = "majority"
+"""Name of the baseline that always answers the largest class."""
 
 
-def beaten(results: Sequence[ModelResult], comparisons: Sequence[Comparison], baselines: Sequence[str]) -> list[str]:
+def beaten(titles: Mapping[str, str], comparisons: Sequence[Comparison], baselines: Set[str]) -> list[str]:
     """Return a sentence for every network that does not beat a baseline, or is not shown to.
 
     Parameters
     ----------
-    results
-        Of all models, baselines among them.
+    titles
+        Of all models by name, baselines among them.
     comparisons
-        Of every two models; McNemar's test and the interval of the difference decide together.
+        Of every two models.
     baselines
-        Names of the models that are no networks.
+        Names of the models that are no networks. The largest class is one; what is no network either has to beat it.
     """
-    titles = {result.model: result.title for result in results}
-    return list(_sentences(titles, comparisons, set(baselines)))
+    return list(_sentences(titles, comparisons, baselines))
 
 
-def _sentences(titles: dict[str, str], comparisons: Sequence[Comparison], baselines: set[str]) -> Iterator[str]:
+def _sentences(titles: Mapping[str, str], comparisons: Sequence[Comparison], baselines: Set[str]) -> Iterator[str]:
     for pair in comparisons:
-        if (pair.first in baselines) == (pair.second in baselines):
+        if pair.first in baselines and pair.second in baselines and pair.second != MAJORITY:
             continue
-        network, other = (pair.second, pair.first) if pair.first in baselines else (pair.first, pair.second)
+        if pair.first not in baselines and pair.second not in baselines:
+            continue
+        network, other = (pair.second, pair.first) if pair.second not in baselines else (pair.first, pair.second)
+        than = "always answering the largest class" if other == MAJORITY else f"{titles[other]}, which is no network"
         lead = (pair.difference.value or 0.0) * (1 if network == pair.first else -1)
         if lead <= 0:
-            yield f"{titles[network]} does not beat {titles[other]}, which is no network ({_figures(pair, network)})."
+            yield f"{titles[network]} does not beat {than} ({_figures(pair, network)})."
         elif not pair.settled:
-            yield (
-                f"{titles[network]} is not shown to beat {titles[other]}, which is no network "
-                f"({_figures(pair, network)})."
-            )
+            yield f"{titles[network]} is not shown to beat {than} ({_figures(pair, network)})."
 
 
 def _figures(pair: Comparison, network: str) -> str:

@@ -1,9 +1,10 @@
 """Two models on the same held-out cells: which is better, and whether these data settle it.
 
-Sources: McNemar, Psychometrika 12 (1947) 153, in its exact form; Holm, Scand. J. Stat. 6 (1979) 65; limits of a
-difference: see :mod:`~buffycoat.evaluate.intervals`. Where folds share training rows, the test of
-:mod:`~buffycoat.evaluate.overlap` is made, too; over repeats it must agree before anything is called settled. In one
-run of five folds it is told beside the others: with four degrees of freedom it seldom finds what is there.
+Sources: McNemar, Psychometrika 12 (1947) 153, in its exact form; Fisher, The Design of Experiments (1935) §21 (flipping
+the signs of paired differences); Holm, Scand. J. Stat. 6 (1979) 65; limits of a difference: see
+:mod:`~buffycoat.evaluate.intervals`. Where folds share training rows, the test of :mod:`~buffycoat.evaluate.overlap` is
+made, too; over repeats it must agree before anything is called settled. In one run of five folds it is told beside the
+others: with four degrees of freedom it seldom finds what is there.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr
+from scipy.stats import binom
 
 from buffycoat.evaluate import overlap
-from buffycoat.evaluate.enough import images_needed
-from buffycoat.evaluate.held_out import HeldOut, Numbers
-from buffycoat.evaluate.intervals import LEVEL, PAIRED, fewer, interval, paired_limits
+from buffycoat.evaluate.enough import MOST, images_for_t_test, images_needed, rounded_up
+from buffycoat.evaluate.held_out import HeldOut
+from buffycoat.evaluate.intervals import LEVEL, PAIRED, GroupBootstrap, fewer, interval, paired_limits
+from buffycoat.evaluate.shares import group_sums
 from buffycoat.records.documents import Comparison, Estimate, Interval
 from buffycoat.records.evidence import ResampledTest
 
@@ -37,6 +40,30 @@ def exact_mcnemar(first_only: int, second_only: int) -> float:
     """
     fewer, total = min(first_only, second_only), first_only + second_only
     return min(1.0, 2 * float(bdtr(fewer, total, 0.5))) if total else 1.0
+
+
+def sign_flips(leads: ArrayLike) -> float:
+    """Return the two-sided exact p-value of the sum of paired differences, each as likely to be turned round.
+
+    Parameters
+    ----------
+    leads
+        Whole numbers, shape ``(groups,)``: by how many answers the first model is ahead in each group of cells. Where
+        every group is one cell, answered once, this is McNemar's exact test.
+
+    Examples
+    --------
+    >>> round(sign_flips([1] * 6 + [-1] * 2 + [0] * 50), 3), sign_flips([3, -1, 1])
+    (0.289, 0.5)
+    """
+    lead = np.asarray(leads, dtype=np.int64)
+    odds = np.ones(1)  # of the sum of those that count for the first
+    for size, times in zip(*np.unique(np.abs(lead[lead != 0]), return_counts=True), strict=True):
+        of_size = np.zeros(int(size * times) + 1)
+        of_size[:: int(size)] = binom.pmf(np.arange(times + 1), times, 0.5)
+        odds = np.convolve(odds, of_size)
+    sums = 2 * np.arange(len(odds)) - (len(odds) - 1)
+    return min(1.0, float(odds[np.abs(sums) >= abs(int(lead.sum()))].sum()))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -100,37 +127,35 @@ class Paired:
         names, number = np.unique(self.first.group, return_inverse=True)
         rows, groups = len(number), len(names)
         apart = ahead - behind
-        lead = self.first.right.astype(np.float64) - self.second.right.astype(np.float64) - apart
+        lead = self._leads() - apart
         spread = float((np.bincount(number, weights=lead) ** 2).sum()) / rows**2
         if groups < 2 or spread < _SAME:
             return float(groups)
         return min(float(rows), (ahead + behind - apart**2) / spread * (groups - 1) / groups * fewer(rows, groups))
 
-    def by_cell(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Numbers]:
-        """Return each cell's verdict in both models, from probabilities averaged over the repeats, and its group."""
-        cells, at, number = np.unique(self.first.cell, return_index=True, return_inverse=True)
-        verdicts = []
-        for held in (self.first, self.second):
-            odds = np.zeros((len(cells), held.classes))
-            np.add.at(odds, number, held.odds)
-            verdicts.append(odds.argmax(axis=1) == held.true[at])
-        return verdicts[0], verdicts[1], self.first.group[at]
+    def bootstrap(self, *, replicates: int, seed: int) -> Interval | None:
+        """Return limits of the difference from resampling groups of cells, to stand beside the others."""
+        sums = group_sums(np.stack([self._leads(), np.ones(len(self.first.cell))], axis=1), self.first.group)
+        return GroupBootstrap(sums, replicates=replicates, seed=seed).interval(lambda sums: sums[:, 0] / sums[:, 1])
 
     def test(self) -> PairedTest:
-        """Test whether one model has more cells right that the other has not, groups counting as one."""
-        first, second, group = self.by_cell()
-        first_only, second_only = int(np.sum(first & ~second)), int(np.sum(second & ~first))
-        names, number = np.unique(group, return_inverse=True)
-        if len(names) == len(group):
-            ahead, behind = first_only, second_only
-            method = f"exact McNemar test on {len(group)} cells"
-        else:
-            lead = np.bincount(number, weights=first.astype(float) - second.astype(float))
-            ahead, behind = int(np.sum(lead > 0)), int(np.sum(lead < 0))
-            method = f"exact sign test on {len(names)} groups of cells"
+        """Test whether one model is right more often than the other; all answers to a group of cells go together."""
+        lead = self._leads()
+        first_only, second_only = int(np.sum(lead > 0)), int(np.sum(lead < 0))
+        groups, cells = len(np.unique(self.first.group)), len(np.unique(self.first.cell))
+        if groups == len(lead):
+            return PairedTest(
+                first_only, second_only, exact_mcnemar(first_only, second_only), f"exact McNemar test on {cells} cells"
+            )
+        method = f"exact sign-flip test on {cells} cells" + (f" in {groups} groups" if groups < cells else "")
         if self.repeats > 1:
-            method += f", probabilities averaged over {self.repeats} repeats"
-        return PairedTest(first_only, second_only, exact_mcnemar(ahead, behind), ahead - behind, method)
+            method += f", each answered {self.repeats} times"
+        sums = group_sums(lead[:, np.newaxis], self.first.group)[:, 0]
+        return PairedTest(first_only, second_only, sign_flips(np.rint(sums)), method)
+
+    def _leads(self) -> NDArray[np.float64]:
+        """Return 1 for each answer that only the first model has right, −1 for those of the second."""
+        return self.first.right.astype(np.float64) - self.second.right.astype(np.float64)
 
 
 @dataclass(frozen=True)
@@ -140,20 +165,22 @@ class PairedTest:
     Attributes
     ----------
     first_only, second_only
-        Cells that only the first model has right, and only the second.
-    lead
-        Cells, or groups, in which the first is ahead, less those in which the second is.
+        Answers that only the first model has right, and only the second: a cell counts as often as it was held out.
     """
 
     first_only: int
     second_only: int
     p_value: float
-    lead: int
     method: str
 
 
 def compare_all(
-    models: Sequence[HeldOut], titles: Mapping[str, str], training: Mapping[tuple[int, int], int] | None = None
+    models: Sequence[HeldOut],
+    titles: Mapping[str, str],
+    training: Mapping[tuple[int, int], int] | None = None,
+    *,
+    replicates: int = 0,
+    seed: int = 0,
 ) -> tuple[Comparison, ...]:
     """Compare every two models, in their order, the p-values corrected for the number of comparisons.
 
@@ -165,10 +192,13 @@ def compare_all(
         By name, for the sentences.
     training
         Rows trained on by (repeat, fold), for :func:`~buffycoat.evaluate.overlap.by_fold`.
+    replicates, seed
+        Of the bootstrap of each difference; none by default.
     """
     pairs = [paired for paired in (Paired.of(*pair) for pair in combinations(models, 2)) if len(paired.first.cell)]
     tests = [paired.test() for paired in pairs]
-    corrected = holm([test.p_value for test in tests])
+    p_values = [test.p_value for test in tests]
+    corrected = holm(p_values)
     over_folds = _resampled(pairs, training)
     comparisons = []
     for paired, test, adjusted, again in zip(pairs, tests, corrected, over_folds, strict=True):
@@ -177,9 +207,13 @@ def compare_all(
         # Where all folds differ equally the t-test has nothing to estimate its error from, and the others decide.
         judge = again if again is not None and again.decides else None
         settled = settled and (judge is None or judge.p_adjusted < ALPHA)
-        settled = settled and _same_way(difference.value, test.lead, None if judge is None else judge.statistic)
+        settled = settled and _same_way(difference.value, None if judge is None else judge.statistic)
         names = (paired.first.model, paired.second.model)
-        needed = images_needed(paired.first, paired.second, comparisons=len(pairs), alpha=ALPHA)
+        level = ALPHA / sum(p >= test.p_value for p in p_values)  # that Holm's rule asks of this one
+        needed = _most(
+            images_needed(paired.first, paired.second, alpha=level),
+            None if judge is None else images_for_t_test(judge, len(np.unique(paired.first.cell)), alpha=level),
+        )
         comparisons.append(
             Comparison(
                 first=names[0],
@@ -191,12 +225,28 @@ def compare_all(
                 p_adjusted=adjusted,
                 settled=settled,
                 method=test.method + (f", Holm-corrected over {len(pairs)}" if len(pairs) > 1 else ""),
-                sentence=sentence(titles[names[0]], titles[names[1]], difference, settled=settled, images=needed),
+                sentence=sentence(
+                    titles[names[0]],
+                    titles[names[1]],
+                    difference,
+                    settled=settled,
+                    images=needed,
+                    by_folds=None if again is None else again.p_adjusted,
+                ),
                 resampled=again,
                 images_needed=None if settled else needed,
+                bootstrap=paired.bootstrap(replicates=replicates, seed=seed) if replicates else None,
             )
         )
     return tuple(comparisons)
+
+
+def _most(on_cells: int | None, by_folds: float | None) -> int | None:
+    """Return the images that all tests together ask for."""
+    if on_cells is None or by_folds is None:
+        return on_cells
+    needed = max(on_cells, by_folds)
+    return rounded_up(needed) if needed <= MOST else None
 
 
 def _resampled(pairs: Sequence[Paired], training: Mapping[tuple[int, int], int] | None) -> list[ResampledTest | None]:
@@ -228,16 +278,27 @@ def _leaves_out_nought(limits: Interval) -> bool:
 
 
 def _same_way(*leads: float | None) -> bool:
-    """Say whether all that was measured points to the same model.
-
-    Over repeats, the difference is that of single trainings and the test judges their averaged probabilities: a model
-    that is right less often may win every cell when its trainings are averaged.
-    """
+    """Say whether all that was measured points to the same model: folds count alike in one, answers in the other."""
     return len({np.sign(lead) for lead in leads if lead is not None}) == 1
 
 
-def sentence(first: str, second: str, difference: Estimate, *, settled: bool, images: int | None = None) -> str:
-    """Return the comparison in plain words, the better model first; `images` is how many would settle it.
+def sentence(
+    first: str,
+    second: str,
+    difference: Estimate,
+    *,
+    settled: bool,
+    images: int | None = None,
+    by_folds: float | None = None,
+) -> str:
+    """Return the comparison in plain words, the better model first.
+
+    Parameters
+    ----------
+    images
+        How many would settle it.
+    by_folds
+        Corrected p-value of the t-test over folds: told where it does not agree that the comparison is settled.
 
     Examples
     --------
@@ -259,6 +320,8 @@ def sentence(first: str, second: str, difference: Estimate, *, settled: bool, im
         return f"{first} and {second} are right equally often ({limits}): these data do not tell them apart."
     would = "" if images is None else f"; about {_whole(images)} images would"
     verdict = "." if settled else f": these data do not settle it{would}."
+    if settled and by_folds is not None and by_folds >= ALPHA:
+        verdict = f" on these cells; the test over folds does not agree (corrected p = {by_folds:.2f})."
     return f"{first} is better than {second} by {value:.{digits}f} ({limits}){verdict}"
 
 

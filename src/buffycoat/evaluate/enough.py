@@ -1,7 +1,7 @@
 """How many cells would be enough: to settle a difference between models, and to narrow an interval.
 
-Sources: Connor, Biometrics 43 (1987) 207 (number of pairs for McNemar's test); Clopper and Pearson (see
-:mod:`~buffycoat.evaluate.intervals`).
+Sources: Connor, Biometrics 43 (1987) 207 (number of pairs for McNemar's test); the non-central t distribution; Clopper
+and Pearson (see :mod:`~buffycoat.evaluate.intervals`).
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import nctdtrinc, ndtri, stdtrit
 
 from buffycoat.evaluate.held_out import HeldOut
 from buffycoat.evaluate.intervals import LEVEL, clopper_pearson, effective_number
 from buffycoat.evaluate.shares import group_sums
-from buffycoat.records.evidence import SampleSize, Target
+from buffycoat.records.evidence import ResampledTest, SampleSize, Target
 
 POWER = 0.8
 HALF_WIDTHS = (0.05, 0.025)
@@ -45,7 +45,7 @@ def pairs_needed(first_only: float, second_only: float, *, alpha: float, power: 
     return wanted**2 / apart**2
 
 
-def images_needed(first: HeldOut, second: HeldOut, *, comparisons: int, alpha: float) -> int | None:
+def images_needed(first: HeldOut, second: HeldOut, *, alpha: float) -> int | None:
     """Return about how many images would settle which model is better, were the difference as large as it looks.
 
     Rows of one group tell less than as many of their own: the number is raised by what grouping costs here. It is
@@ -53,7 +53,7 @@ def images_needed(first: HeldOut, second: HeldOut, *, comparisons: int, alpha: f
     """
     lead = first.right.astype(np.float64) - second.right.astype(np.float64)
     total = len(lead)
-    needed = pairs_needed(float(np.mean(lead > 0)), float(np.mean(lead < 0)), alpha=alpha / max(comparisons, 1))
+    needed = pairs_needed(float(np.mean(lead > 0)), float(np.mean(lead < 0)), alpha=alpha)
     sums = group_sums(np.stack([lead, np.ones(total)], axis=1), first.group)
     between = float(((sums[:, 0] - lead.mean() * sums[:, 1]) ** 2).sum()) / total
     within = float(lead.var())
@@ -62,6 +62,26 @@ def images_needed(first: HeldOut, second: HeldOut, *, comparisons: int, alpha: f
     if not needed <= MOST:
         return None
     return rounded_up(max(needed, cells + 1))
+
+
+def images_for_t_test(found: ResampledTest, cells: int, *, alpha: float) -> float:
+    """Return about how many images would let the corrected t-test over as many folds find a difference like this.
+
+    Its variance is taken to fall as cells are added, that of training along with it: where training itself decides
+    much, more are needed, or more repeats.
+
+    Parameters
+    ----------
+    found
+        The test on the cells there are.
+    cells
+        Their number.
+    """
+    if not found.statistic:
+        return math.inf
+    critical = -float(stdtrit(found.degrees, alpha / 2))
+    wanted = float(nctdtrinc(found.degrees, 1 - POWER, critical))
+    return cells * max((wanted / found.statistic) ** 2, 1.0)
 
 
 def rounded_up(value: float) -> int:

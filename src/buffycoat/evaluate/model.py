@@ -22,6 +22,7 @@ from buffycoat.evaluate.intervals import (
 from buffycoat.records.documents import ClassResult, Estimate, Interval, ModelResult
 
 _UNLIKELY = 0.05
+_FIXED = ("balanced_accuracy", "macro_sensitivity", "macro_specificity")  # 1/K and 1 − 1/K for one answer, any cells
 _MOVER = "MOVER from the classes' limits (mid-P)"
 Parts = Callable[[metrics.Counts], tuple[metrics.Counts, metrics.Counts]]
 Place = tuple[int, ...]
@@ -143,6 +144,8 @@ class _Figures:
         if not np.isfinite(value):
             lacking = [c for c, one in zip(self.classes, per_class, strict=True) if one.value is None]
             return Estimate(value=None, interval=_undefined(f"undefined for {', '.join(lacking)}"))
+        if name in _FIXED and len(np.unique(self.held.predicted)) == 1:
+            return Estimate(value=value, interval=_undefined("one answer for all cells has this value by definition"))
         return Estimate(value=value, interval=self._mean_limits(name))
 
     def _mean_limits(self, name: str) -> Interval:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from buffycoat.errors import DataError
-from buffycoat.evaluate.beaten import beaten
-from buffycoat.evaluate.compare import Paired, compare_all
+from buffycoat.evaluate.beaten import MAJORITY, beaten
+from buffycoat.evaluate.compare import compare_all
 from buffycoat.evaluate.enough import HALF_WIDTHS, sample_sizes
 from buffycoat.evaluate.held_out import HeldOut, held_out, largest_classes
 from buffycoat.evaluate.model import model_result, one_answer_folds
@@ -18,8 +18,6 @@ from buffycoat.evaluate.trust import ERROR_RATE, trust
 from buffycoat.evaluate.validate import validate_predictions
 from buffycoat.records.documents import ModelResult, Results
 
-MAJORITY = "majority"
-"""Name of the baseline's result."""
 MAJORITY_TITLE = "Always the largest class"
 REPLICATES = 5000
 
@@ -96,7 +94,9 @@ def evaluate(
     options = {"seed": seed, "replicates": replicates}
     results = tuple(model_result(held, title=shown[held.model], classes=classes) for held in models)
     always = model_result(baseline, title=MAJORITY_TITLE, classes=classes)
-    comparisons = compare_all(models, shown, _trained_on(majority))
+    compared = compare_all([*models, baseline], shown, _trained_on(majority), **options)
+    against_majority = tuple(pair for pair in compared if pair.second == MAJORITY)
+    comparisons = tuple(pair for pair in compared if pair.second != MAJORITY)
     inner = _inner(validation, cells, classes)
     trusted = [trust(held, inner.get(held.model), classes=classes, error_rate=error_rate, **options) for held in models]
     if unlike is not None:
@@ -118,11 +118,12 @@ def evaluate(
         models=results,
         baselines=tuple(name for name in order if name in baselines),
         comparisons=comparisons,
+        against_majority=against_majority,
         leaked=leaked,
         remarks=(
             *((leaked,) if leaked else ()),
             *_remarks(results, models, baseline, seeds_measured=bool(measured)),
-            *beaten(results, comparisons, baselines),
+            *beaten(shown, compared, {*baselines, MAJORITY}),
         ),
         trust=tuple(one for one in trusted if one is not None),
         enough=tuple(size for held in models for size in sample_sizes(held, classes, half_widths)),
@@ -198,11 +199,6 @@ def _remarks(
                 f"{result.title} collapsed in {len(folds)} of {len(result.per_fold_accuracy)} trainings: it gave every "
                 f"held-out cell of {_named(folds, repeated=result.repeats > 1)} the same answer."
             )
-        lead = Paired.of(held, baseline).difference()
-        if (lead.value or 0) <= 0:
-            remarks.append(f"{result.title} does not beat always answering the largest class.")
-        elif lead.interval.low is None or lead.interval.low <= 0:
-            remarks.append(f"{result.title} is not shown to beat always answering the largest class.")
         if len(held.cell) < len(baseline.cell):
             remarks.append(
                 f"{result.title} has predictions for {len(held.cell)} of {len(baseline.cell)} held-out rows; "

@@ -78,7 +78,7 @@ class Comparison(Document):
     first: str
     second: str
     difference: Estimate  # accuracy of the first minus accuracy of the second
-    first_only_right: int
+    first_only_right: int  # answers; over repeats a cell counts as often as it was held out
     second_only_right: int
     p_value: float
     p_adjusted: float  # after Holm's correction over all comparisons of the study
@@ -87,6 +87,7 @@ class Comparison(Document):
     sentence: str
     resampled: ResampledTest | None = None  # where folds share training rows
     images_needed: int | None = None  # to settle a difference as large as this in four of five studies
+    bootstrap: Interval | None = None  # of the difference, by resampling groups of cells; for who asks for it
 
 
 class Results(Document):
@@ -102,6 +103,7 @@ class Results(Document):
     models: tuple[ModelResult, ...]
     baselines: tuple[str, ...] = ()  # those of the models that are no networks
     comparisons: tuple[Comparison, ...]
+    against_majority: tuple[Comparison, ...] = ()  # of each model with always answering the largest class
     leaked: str | None = None  # why no result can be trusted: the split was allowed to leak
     remarks: tuple[str, ...] = ()
     trust: tuple[Trust, ...] = ()  # of the models that have validation rows

@@ -79,6 +79,7 @@ def render_html(study: Study) -> str:
         "comparisons": views.pairs(study),
         "again": next((pair.resampled.method for pair in study.results.comparisons if pair.resampled), ""),
         "cautions": words.cautions(study.results),
+        "against_majority": words.against_majority(study.results),
         "titles": {model.model: model.title for model in results.models},
         "faults": study.faults,
         "audit": audit_view(study.audit),

@@ -8,7 +8,7 @@ from buffycoat.records.documents import ModelResult, Results
 from buffycoat.report.evidence import evidence_view
 from buffycoat.report.numbers import markdown, p_number, share, whole, with_interval
 from buffycoat.report.trust import trust_view
-from buffycoat.report.words import cautions, cells_of, ranked
+from buffycoat.report.words import cautions, cells_of, ranked, test_name
 
 
 def tables(results: Results, command: str = "") -> str:
@@ -65,11 +65,12 @@ def _classes(results: Results) -> str:
 def _pairs(results: Results) -> str:
     if not results.comparisons:
         return ""
-    titles = {model.model: markdown(model.title) for model in results.models}
-    again = any(pair.resampled for pair in results.comparisons)
-    head = ["pair", "alone right", "difference (95 %)", "p, McNemar, Holm"]
+    titles = {model.model: markdown(model.title) for model in (*results.models, results.majority)}
+    shown = (*results.comparisons, *results.against_majority)
+    again = any(pair.resampled for pair in shown)
+    head = ["pair", "alone right", "difference (95 %)", f"p, {test_name(results)}, Holm"]
     rows = []
-    for pair in results.comparisons:
+    for pair in shown:
         cells = [
             f"{titles[pair.first]} − {titles[pair.second]}",
             f"{pair.first_only_right} : {pair.second_only_right}",

@@ -65,6 +65,12 @@ def ranking(results: Results) -> str:
     lead = f"Its lead over {second.title} ({share(second.accuracy.value)})"
     highest = largest_p(comparison)
     if comparison.settled:
+        again = comparison.resampled
+        if again is not None and again.p_adjusted >= ALPHA:
+            return (
+                f"{lead} is unlikely to be chance on these cells (corrected {p_value(highest)}); the test over folds, "
+                f"which counts how far trainings differ, does not agree (corrected {p_value(again.p_adjusted)})."
+            )
         return f"{lead} is unlikely to be chance (corrected {p_value(highest)})."
     if highest < ALPHA:
         return f"{lead} is not established: the test on cells and the interval of the difference do not agree."
@@ -79,17 +85,45 @@ def largest_p(comparison: Comparison) -> float:
     return max(comparison.p_adjusted, again.p_adjusted)
 
 
+def test_name(results: Results) -> str:
+    """Return a short name of the test on cells: the same for all pairs, as all have the same cells."""
+    mcnemar = all(pair.method.startswith("exact McNemar") for pair in results.comparisons)
+    return "McNemar" if mcnemar else "sign flips"
+
+
+def against_majority(results: Results) -> str:
+    """Say of which models these cells show that they do better than always naming the largest class."""
+    better = [pair for pair in results.against_majority if pair.settled and (pair.difference.value or 0.0) > 0]
+    if not better:
+        return ""
+    titles = {model.model: model.title for model in results.models}
+    least = min(better, key=lambda pair: pair.difference.value or 0.0)
+    every = len(better) == len(results.models)
+    who = (
+        "Every model is"
+        if every
+        else f"{listed([titles[pair.first] for pair in better])} {'is' if len(better) == 1 else 'are'}"
+    )
+    lead = "its lead is" if len(better) == 1 else "the smallest lead is"
+    return (
+        f"{who} better than always answering the largest class; {lead} {with_interval(least.difference)}, "
+        f"corrected {p_value(max(largest_p(pair) for pair in better))}" + (" at most." if len(better) > 1 else ".")
+    )
+
+
 def cautions(results: Results) -> list[str]:
     """Say what the comparisons do not take in: the training itself, and training sets that share rows."""
     found = []
     settled = any(pair.settled for pair in results.comparisons)
+    again = any(pair.resampled for pair in results.comparisons)
     repeated = [model for model in ranked(results) if model.repeats > 1 and model.per_fold_accuracy]
     if settled and results.spread:
         widest = max(results.spread, key=lambda one: one.deviation.value or 0.0)
         found.append(
-            f"“Settled” is said of the networks as they were trained here: neither limits nor p values count the seed "
-            f"of training, which moves an accuracy by {share(widest.deviation.value)} (standard deviation, "
-            f"{interval(widest.deviation)}; {widest.seeds} seeds). A lead not far beyond that may be the seed's."
+            f"“Settled” is said of the networks as they were trained here: neither limits nor the p values on cells "
+            f"count the seed of training, which moves an accuracy by {share(widest.deviation.value)} (standard "
+            f"deviation, {interval(widest.deviation)}; {widest.seeds} seeds). A lead not far beyond that may be the "
+            "seed's." + (" The test over folds counts it, as far as it differs from fold to fold." if again else "")
         )
     elif settled:
         once = "trained with one seed" + (" a repeat" if repeated else "")
@@ -99,10 +133,8 @@ def cautions(results: Results) -> list[str]:
         )
     folds = max((len(model.per_fold_accuracy) for model in results.models), default=0)
     if results.comparisons and folds > 2 and not repeated:
-        text = (
-            f"The {folds} folds' training sets share most of their rows, and McNemar's p values do not correct for it"
-        )
-        if any(pair.resampled for pair in results.comparisons):
+        text = f"The {folds} folds' training sets share most of their rows, for which p values on cells do not correct"
+        if again:
             text += (
                 f". The t-test by folds does, but with {folds} folds it seldom finds a difference that is there. Where "
                 "the two disagree, repeats would tell (--set split.repeats=3)."
@@ -140,11 +172,11 @@ def conclusion(results: Results) -> list[str]:
             else f"{names} collapsed: one answer for every cell. Their accuracies are the shares of those classes and "
             "say nothing about the networks' ability; they failed to train."
         )
-    unproven = [model.title for model in sound if _overlaps_majority(model, results)]
+    unproven = [model.title for model in sound if not _beats_majority(model, results)]
     if unproven:
         paragraphs.append(
-            f"The interval of {listed(unproven)} reaches down to what always answering the largest class scores: "
-            "on these cells it is not shown to have learned anything."
+            f"{listed(unproven)} {'is' if len(unproven) == 1 else 'are'} not shown to do better than always answering "
+            "the largest class: on these cells, not shown to have learned anything."
         )
     if sound:
         paragraphs += [_hardest(sound[0]), _confused(sound[0], results)]
@@ -207,9 +239,9 @@ def doubtful(count: int, results: Results) -> str:
     )
 
 
-def _overlaps_majority(model: ModelResult, results: Results) -> bool:
-    low, floor = model.accuracy.interval.low, results.majority.accuracy.value
-    return low is not None and floor is not None and low <= floor
+def _beats_majority(model: ModelResult, results: Results) -> bool:
+    pairs = [pair for pair in results.against_majority if pair.first == model.model]
+    return all(pair.settled and (pair.difference.value or 0.0) > 0 for pair in pairs)
 
 
 def _hardest(model: ModelResult) -> str:
