@@ -41,7 +41,7 @@ def near(a: NDArray[np.uint8], b: object, tolerance: float) -> bool:
 @pytest.mark.parametrize(
     ("kind", "mode", "options"),
     [
-        ("JPEG", "RGB", {"quality": 95}),  # the common case: OpenCV's path
+        ("JPEG", "RGB", {"quality": 95}),  # the common case
         ("JPEG", "RGB", {"quality": 95, "progressive": True}),  # several scans
         ("JPEG", "RGB", {"quality": 95, "subsampling": 0, "optimize": True}),
         ("JPEG", "CMYK", {"quality": 95}),  # four inks, as from a printing program
@@ -231,6 +231,46 @@ def test_a_jpeg_whose_tail_was_never_downloaded_is_truncated() -> None:
     content = encoded(scene(), "JPEG")
     with pytest.raises(ImageError, match="truncated"):
         read_image(content[: len(content) // 2] + bytes(len(content) // 2))  # the right length, the rest zeros
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("size", [(96, 64), (101, 67), (17, 16)])
+def test_jpegs_have_the_pixels_that_opencv_gives(size: tuple[int, int], subsampling: int, progressive: bool) -> None:
+    content = encoded(scene(*size), "JPEG", quality=85, subsampling=subsampling, progressive=progressive)
+    flags = (cv2.IMREAD_COLOR, cv2.IMREAD_REDUCED_COLOR_2, cv2.IMREAD_REDUCED_COLOR_4, cv2.IMREAD_REDUCED_COLOR_8)
+    for reduce, flag in zip((1, 2, 4, 8), flags, strict=True):
+        theirs = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+        assert theirs is not None
+        assert (read_image(content, reduce=reduce) == theirs[..., ::-1]).all()
+
+
+def test_a_jpeg_damaged_in_its_middle_is_refused_not_shown_in_other_colours() -> None:
+    """A byte may turn into another that is as good; most damage does not add up any more."""
+    noise = np.random.default_rng(0).integers(0, 60, (64, 96, 3))
+    content = encoded(Image.fromarray((np.asarray(scene()) // 2 + noise).astype(np.uint8)), "JPEG", quality=90)
+    scan = content.rindex(b"\xff\xda") + 14
+    found = []
+    for at in range(scan, len(content) - 80, (len(content) - scan) // 40):
+        damaged = content[:at] + bytes(range(7, 7 + 64)) + content[at + 64 :]
+        for reduce in (1, 2):
+            try:
+                read_image(damaged, reduce=reduce)
+                found.append("")
+            except ImageError as error:
+                found.append(error.reason)
+    assert all(reason.startswith("damaged (") for reason in found if reason)
+    assert sum(bool(reason) for reason in found) >= 0.9 * len(found)
+
+
+def test_what_a_decoder_remarks_on_without_harm_is_read() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = bytearray(encoded(scene(), "JPEG", exif=exif))
+    sound = read_image(bytes(content))
+    content[content.index(b"JFIF") + 5] = 3  # a version of the format that nobody has seen
+    assert (read_image(bytes(content)) == sound).all() and sound.shape == (96, 64, 3)
+    assert read_image(bytes(content), reduce=2).shape == (48, 32, 3)
 
 
 def test_bytes_after_a_jpegs_end_do_no_harm() -> None:

@@ -1,7 +1,8 @@
 """From a file to RGB pixels, whatever the file: rotated, CMYK, grey, transparent, 16-bit, animated, or broken.
 
 The header is read first, so that a huge image is refused without being decoded and a truncated one is named
-instead of being filled with grey.
+instead of being filled with grey. A JPEG whose compressed data are damaged is refused, too: decoders go on with other
+colours, or with grey, and most say nothing.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from buffycoat.errors import ImageError
@@ -28,6 +30,7 @@ _REDUCED = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
+_DAMAGED = ("Corrupt JPEG data: ", "Premature end of JPEG file")  # what libjpeg says; its other remarks are harmless
 
 
 def read_image(source: Path | bytes, *, max_pixels: int = 100_000_000, reduce: int = 1) -> NDArray[np.uint8]:
@@ -52,7 +55,7 @@ def read_image(source: Path | bytes, *, max_pixels: int = 100_000_000, reduce: i
     Raises
     ------
     ImageError
-        With a short reason: missing, empty, not an image, truncated, too large, several pages …
+        With a short reason: missing, empty, not an image, truncated, damaged, too large, several pages …
     """
     if reduce not in _REDUCED:
         raise ValueError(f"reduce must be 1, 2, 4 or 8, not {reduce}")
@@ -98,13 +101,36 @@ def _read_jpeg(content: bytes, name: str, max_pixels: int, reduce: int) -> NDArr
     if header.components not in (1, 3) or header.bits != 8:
         rgb = _with_pillow(content, name, max_pixels)
         return rgb if reduce == 1 else _shrink(rgb, reduce)
+    return _turned(_pixels(content, name, header, reduce), header.orientation)
+
+
+def _pixels(content: bytes, name: str, header: jpeg.JpegHeader, reduce: int) -> NDArray[np.uint8]:
+    """Return the pixels as they are stored."""
+    small = {"min_width": -(-header.width // reduce), "min_height": -(-header.height // reduce)} if reduce > 1 else {}
     try:
-        image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[reduce])
+        return np.asarray(simplejpeg.decode_jpeg(content, strict=True, **small), np.uint8)
+    except ValueError as error:
+        said = str(error)
+    if said.startswith(_DAMAGED):
+        raise ImageError(name, f"damaged ({said.removeprefix(_DAMAGED[0])[:80]})")
+    try:  # OpenCV hears none of the remarks
+        image = cv2.imdecode(np.frombuffer(content, np.uint8), _REDUCED[reduce] | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error as error:
         raise ImageError(name, "cannot be decoded") from error
     if image is None:
         raise ImageError(name, "cannot be decoded")
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image), np.uint8)
+
+
+def _turned(rgb: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Return an image as EXIF's orientation (1 to 8) says it is displayed."""
+    if orientation >= 5:
+        rgb = np.swapaxes(rgb, 0, 1)
+    if orientation in (2, 3, 6, 7):
+        rgb = rgb[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        rgb = rgb[::-1]
+    return np.ascontiguousarray(rgb)
 
 
 def _with_pillow(content: bytes, name: str, max_pixels: int) -> NDArray[np.uint8]:
