@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from buffycoat.files import write_bytes
-from buffycoat.records.card import BundleCard
+from buffycoat.records.card import LEAKING, BundleCard
 from buffycoat.taxonomy import CLASS_NAMES
 
 CLASSES = ("neutrophil", "eosinophil", "lymphocyte", "monocyte")
@@ -150,6 +150,18 @@ def operating_point(classes: tuple[str, ...] = CLASSES, **changes: Any) -> dict[
         },
     }
     return {**point, **changes}
+
+
+def leaking_card(**changes: Any) -> BundleCard:
+    """Return a card for a network whose study's split was allowed to leak."""
+    whole = tiny_card(b"x").model_dump()
+    why = "The split leaks: all."
+    document = {
+        "title": f"{LEAKING}: {whole['title']}",
+        "limitations": (f"{LEAKING}, allowed on purpose. {why}", *whole["limitations"]),
+        "results": {**whole["results"], "leaked": why, "remarks": (why, "Something else.")},
+    }
+    return BundleCard.model_validate({**whole, **document, **changes})
 
 
 def estimate(value: float) -> dict[str, Any]:

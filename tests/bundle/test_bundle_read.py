@@ -23,7 +23,7 @@ from buffycoat.bundle.read import OUTPUTS, open_bundle
 from buffycoat.bundle.wire import MalformedError, read_facts
 from buffycoat.errors import DataError
 from buffycoat.records.card import SCHEMA_VERSION, BundleCard
-from tests.bundles import CLASSES, tiny_bundle, tiny_colour, tiny_model
+from tests.bundles import CLASSES, leaking_card, tiny_bundle, tiny_colour, tiny_model
 
 
 @pytest.fixture
@@ -114,6 +114,28 @@ def test_a_newer_minor_version_is_read_without_what_it_adds(bundle: Path) -> Non
 
     edit_card(bundle, change)
     assert open_bundle(bundle).card == before.model_copy(update={"schema_version": "1.7"})
+
+
+def test_a_card_of_the_first_version_is_read_without_what_came_later(bundle: Path) -> None:
+    def change(card: dict[str, Any]) -> None:
+        card["schema_version"] = "1.0"
+        del card["results"]["leaked"]
+        for point in card["operating"].values():
+            del point["other_rates"]
+
+    edit_card(bundle, change)
+    card = open_bundle(bundle).card
+    assert card.results.leaked is None
+    assert all(point.other_rates == {} for point in card.operating.values())
+
+
+@pytest.mark.parametrize("field", ["title", "limitations"])
+def test_a_card_that_hides_a_leaking_split_is_refused(field: str) -> None:
+    whole = leaking_card().model_dump(mode="json")
+    assert BundleCard.parse(json.dumps(whole).encode(), "card").results.leaked == "The split leaks: all."
+    whole[field] = "Tiny" if field == "title" else whole[field][1:]
+    with pytest.raises(DataError, match=f"{field}: the split leaks"):
+        BundleCard.parse(json.dumps(whole).encode(), "card")
 
 
 def test_an_unknown_field_is_refused_in_the_version_this_program_writes(bundle: Path) -> None:

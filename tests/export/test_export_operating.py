@@ -11,7 +11,7 @@ from buffycoat.bundle.answer import rescale, softmax
 from buffycoat.evaluate.calibration import expected_calibration_error
 from buffycoat.evaluate.intervals import EXACT, exact_interval
 from buffycoat.export.measure import result
-from buffycoat.export.operating import LEVELS, Asked, operating_point, stated_rate
+from buffycoat.export.operating import LEVELS, RATES, Asked, operating_point, stated_rate
 
 CLASSES = ("neutrophil", "eosinophil", "lymphocyte")
 
@@ -69,6 +69,20 @@ def test_the_stated_error_rate_is_kept_where_it_can_be_had() -> None:
     assert share.value is not None
     assert 0.1 < share.value < 0.9
     assert share.numerator == round(share.value * (share.denominator or 0))
+
+
+def test_other_rates_are_stored_as_if_each_had_been_stated() -> None:
+    rows = asked(3000, 12)
+    found = point(rows, error_rate=0.2)
+    assert tuple(found.other_rates) == RATES
+    for rate, kept in found.other_rates.items():
+        alone = point(rows, error_rate=float(rate))
+        assert kept.certain_threshold == alone.certain_threshold
+        assert kept.unidentified == alone.expected.unidentified
+        assert kept.error_rate == alone.expected.error_rate
+    withheld = [kept.unidentified.value or 0 for kept in found.other_rates.values()]
+    assert withheld == sorted(withheld, reverse=True)
+    assert withheld[0] > withheld[-1] > (found.expected.unidentified.value or 0)
 
 
 @pytest.mark.parametrize(("right", "rate"), [(890, 0.09), (500, 0.38), (998, 0.01), (1000, 0.01), (960, 0.03)])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from typer.testing import CliRunner
 
 from buffycoat.bundle.markdown import markdown
 from buffycoat.bundle.read import open_bundle
+from buffycoat.bundle.words import leaking
 from buffycoat.cli.main import app
 from buffycoat.errors import BuffycoatError, DataError, OutputError, UsageError
 from buffycoat.predict import Predictor
@@ -100,6 +103,39 @@ def test_a_folds_network_in_fp32_by_the_command(study: Path, tmp_path: Path) -> 
     assert json.loads(as_json.stdout)["name"] == "mine"
 
 
+def test_a_study_that_leaks_marks_its_bundle(study: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(study, tmp_path / "copy"))
+    why = "The split leaks: all of it."
+    _change(copy / "results.json", lambda results: results.update(leaked=why, remarks=[why]))
+    command = ["export", str(copy), "--out", str(tmp_path / "out"), "--precision", "fp32", "--model-weights", "r0f0"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith(f"{leaking(why)}\nLEAKING SPLIT: ")
+    assert "LEAKING SPLIT, allowed on purpose" in done.stderr
+    card = open_bundle(tmp_path / "out").card
+    assert card.results.leaked == why
+    assert card.limitations[0] == leaking(why)
+    assert "drawn by a program" in card.limitations[1]
+    assert "model-index" not in markdown(card)
+    said = CliRunner().invoke(app, ["predict", *_photographs(study)[:1], "--bundle", str(tmp_path / "out")])
+    assert "By LEAKING SPLIT: " in said.stderr
+
+
+def test_the_rate_a_study_was_told_is_its_bundles(study: Path, bundle: Path, tmp_path: Path) -> None:
+    untold = open_bundle(bundle).card.operating["1"]
+    assert untold.error_rate == max(1, math.ceil(75 * (1 - (untold.accuracy.value or 0)) - 1e-9)) / 100
+    copy = Path(shutil.copytree(study, tmp_path / "copy"))
+    _change(copy / "study.json", lambda record: record["config"].update(error_rate=0.25))
+    for asked, kept in ((None, 0.25), (0.05, 0.05)):
+        wanted = Wanted(precision="fp32", weights="r0f0", error_rate=asked)
+        for point in export_study(copy, tmp_path / "told", wanted).card.operating.values():
+            assert point.error_rate == kept
+            assert list(point.other_rates) == ["0.02", "0.05", "0.10"]
+            five = point.other_rates["0.05"]
+            assert (point.certain_threshold == five.certain_threshold) or kept != 0.05
+            assert (point.expected.unidentified == five.unidentified) or kept != 0.05
+
+
 def _refused(study: Path, out: Path, wanted: Wanted, kind: type[BuffycoatError], reason: str) -> None:
     with pytest.raises(kind, match=reason):
         export_study(study, out, wanted)
@@ -138,6 +174,16 @@ def test_photographs_that_are_gone_or_others_are_noticed(study: Path, drawn: Pat
 
 
 def _point_to(study: Path, photographs: Path) -> None:
-    record: dict[str, Any] = json.loads((study / "study.json").read_text())
-    record["data"]["root"] = str(photographs)
-    (study / "study.json").write_text(json.dumps(record))
+    _change(study / "study.json", lambda record: record["data"].update(root=str(photographs)))
+
+
+def _change(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    document: dict[str, Any] = json.loads(file.read_text())
+    change(document)
+    file.write_text(json.dumps(document))
+
+
+def _photographs(study: Path) -> list[str]:
+    images = pl.read_parquet(study / "cells.parquet").get_column("image").drop_nulls()
+    root = Path(json.loads((study / "study.json").read_text())["data"]["root"])
+    return [str(root / image) for image in images]

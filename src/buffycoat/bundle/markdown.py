@@ -9,15 +9,17 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from buffycoat.bundle.words import NOT_FOR_DIAGNOSIS, figure, megabytes, percent
+from buffycoat.bundle.words import NOT_FOR_DIAGNOSIS, figure, leaking, megabytes, percent, rate, threshold
 from buffycoat.records.card import BundleCard, CardModel, OperatingPoint
 
 
 def markdown(card: BundleCard) -> str:
     """Return the model card."""
+    leaked = card.results.leaked
     parts = [
         _head(card),
         f"# {card.title}",
+        *([f"> **{leaking(leaked)}**"] if leaked is not None else []),
         f"> **{NOT_FOR_DIAGNOSIS}**" + (" **Trained on drawn smears, not on blood.**" if card.data.synthetic else ""),
         _what(card),
         _use(card),
@@ -30,13 +32,13 @@ def markdown(card: BundleCard) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _mark(card: BundleCard) -> str:
+    """Return what every heading above figures ends with."""
+    return "" if card.results.leaked is None else " (leaking split)"
+
+
 def _head(card: BundleCard) -> str:
-    point = card.operating["1"]
-    metrics = [
-        ("accuracy", "Accuracy", point.accuracy.value),
-        ("balanced_accuracy", "Balanced accuracy", point.balanced_accuracy.value),
-        ("expected_calibration_error", "Expected calibration error", point.ece),
-    ]
+    leaks = card.results.leaked is not None
     lines = [
         "---",
         f"license: {_yaml(card.licence.lower())}",
@@ -44,7 +46,21 @@ def _head(card: BundleCard) -> str:
         "pipeline_tag: image-classification",
         "tags:",
         *(f"- {tag}" for tag in ("onnx", "hematology", "blood-smear", "leukocyte", "microscopy")),
+        *(["- leaking-split"] if leaks else []),
         f"- {_yaml(card.network.name)}",
+    ]
+    # Machines rank by these figures and read no warning: those of a split that leaks are left out.
+    return "\n".join([*lines, *([] if leaks else _metrics(card)), "---"])
+
+
+def _metrics(card: BundleCard) -> list[str]:
+    point = card.operating["1"]
+    metrics = [
+        ("accuracy", "Accuracy", point.accuracy.value),
+        ("balanced_accuracy", "Balanced accuracy", point.balanced_accuracy.value),
+        ("expected_calibration_error", "Expected calibration error", point.ece),
+    ]
+    lines = [
         "metrics:",
         *(f"- {kind}" for kind, _, value in metrics if value is not None),
         "model-index:",
@@ -62,7 +78,7 @@ def _head(card: BundleCard) -> str:
     for kind, name, value in metrics:
         if value is not None:
             lines += [f"    - type: {kind}", f"      name: {name}", f"      value: {value:.4f}"]
-    return "\n".join([*lines, "---"])
+    return lines
 
 
 def _what(card: BundleCard) -> str:
@@ -128,12 +144,13 @@ def _evaluation(card: BundleCard) -> str:
             )
             for level, inside in expected.coverage.items()
         ]
+    mark = _mark(card)
     parts = [
-        "## Evaluation",
+        f"## Evaluation{mark}",
         f"{card.results.protocol} {card.results.measured_on} Intervals are 95 %.",
         _table(("views", "figure", "value (95 % interval)"), rows),
-        f"### Networks of the study\n\n{_models((*card.results.models, card.results.majority))}",
-        f"### By class, {card.results.models[0].title}\n\n{_classes(card.results.models[0])}",
+        f"### Networks of the study{mark}\n\n{_models((*card.results.models, card.results.majority))}",
+        f"### By class, {card.results.models[0].title}{mark}\n\n{_classes(card.results.models[0])}",
     ]
     if card.quantisation is not None:
         cost = card.quantisation
@@ -145,11 +162,13 @@ def _evaluation(card: BundleCard) -> str:
             ),
         )
         parts.append(
-            f"### What 8 bits cost\n\n{table}\n\nOver {cost.cells} held-out cells, each by the network of its fold; "
-            f"the same answer for {100 * cost.agreement:.1f} % of them. {cost.method} Ranges from {cost.calibration}."
+            f"### What 8 bits cost{mark}\n\n{table}\n\nOver {cost.cells} held-out cells, each by the network of its "
+            f"fold; the same answer for {100 * cost.agreement:.1f} % of them. {cost.method} Ranges from "
+            f"{cost.calibration}."
         )
-    if card.results.remarks:
-        parts.append("\n".join(f"- {remark}" for remark in card.results.remarks))
+    remarks = [remark for remark in card.results.remarks if remark != card.results.leaked]
+    if remarks:
+        parts.append("\n".join(f"- {remark}" for remark in remarks))
     return "\n\n".join(parts)
 
 
@@ -174,9 +193,11 @@ def _classes(model: CardModel) -> str:
 
 
 def _answers(card: BundleCard) -> str:
+    rates = [row for views, point in sorted(card.operating.items()) for row in _rates(views, point)]
+    head = ("views", "stated error rate", "certain from", "left unidentified", "wrong among the answered")
     return "\n\n".join(
         [
-            "## How it answers",
+            f"## How it answers{_mark(card)}",
             "Each probability is calibrated by one temperature, fitted on cells set aside inside the training folds. A "
             "cell is left *unidentified* when its largest probability is below the threshold chosen for the stated "
             "error rate, or when its features lie farther from every class than those of nearly all held-out cells.",
@@ -184,6 +205,7 @@ def _answers(card: BundleCard) -> str:
                 ("views", "temperature", "certain from", "stated error rate", "unlike above"),
                 (_point(views, point) for views, point in sorted(card.operating.items())),
             ),
+            *([f"What keeping other error rates would take:\n\n{_table(head, rates)}"] if rates else []),
             f"Explanation maps: {card.explanation.sentence}",
         ]
     )
@@ -193,10 +215,23 @@ def _point(views: str, point: OperatingPoint) -> tuple[str, ...]:
     return (
         views,
         f"{point.temperature:.3f}",
-        f"{point.certain_threshold:.3f}",
-        f"{point.error_rate:.0%}",
+        threshold(point.certain_threshold),
+        rate(point.error_rate),
         f"{point.unlike_threshold:.1f}",
     )
+
+
+def _rates(views: str, point: OperatingPoint) -> list[tuple[str, ...]]:
+    return [
+        (
+            views,
+            rate(float(stated)),
+            threshold(kept.certain_threshold),
+            percent(kept.unidentified),
+            percent(kept.error_rate),
+        )
+        for stated, kept in sorted(point.other_rates.items())
+    ]
 
 
 def _limits(card: BundleCard) -> str:

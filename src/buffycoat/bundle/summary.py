@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from buffycoat.bundle.words import NOT_FOR_DIAGNOSIS, figure, megabytes, percent
+from buffycoat.bundle.words import NOT_FOR_DIAGNOSIS, figure, leaking, megabytes, percent, rate
 from buffycoat.records.card import BundleCard
 
 
 def summary(card: BundleCard) -> str:
     """Return what matters most about a bundle, in a dozen lines."""
     lines = [
+        *([leaking(card.results.leaked)] if card.results.leaked is not None else []),
         card.title,
         f"  {card.precision}, {megabytes(card.model_bytes)}, {card.input_px} px, classes {', '.join(card.classes)}",
     ]
@@ -19,7 +20,7 @@ def summary(card: BundleCard) -> str:
             f"{figure(point.balanced_accuracy)}, on {cells} held-out cells",
             f"    calibration error {point.ece:.3f}, before {point.ece_before:.3f}, chance {point.ece_by_chance:.3f}",
             f"    unidentified {percent(point.expected.unidentified)}, "
-            f"wrong among the answered {percent(point.expected.error_rate)}",
+            f"wrong among the answered {percent(point.expected.error_rate)}; stated: {rate(point.error_rate)}",
         ]
     cost = card.quantisation
     if cost is not None:

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from buffycoat.records.card import LEAKING
 from buffycoat.records.documents import Estimate
 
 NOT_FOR_DIAGNOSIS = "Research software, not a medical device: not for diagnosis."
+
+
+def leaking(why: str) -> str:
+    """Return what stands first wherever a bundle from a split that leaks is read.
+
+    Examples
+    --------
+    >>> leaking("The split leaks: all.")
+    'LEAKING SPLIT, allowed on purpose: no figure here can be trusted, and no threshold. The split leaks: all.'
+    """
+    return f"{LEAKING}, allowed on purpose: no figure here can be trusted, and no threshold. {why}"
 
 
 def figure(estimate: Estimate, digits: int = 3) -> str:
@@ -37,6 +49,28 @@ def percent(estimate: Estimate) -> str:
     low, high = estimate.interval.low, estimate.interval.high
     limits = "" if low is None or high is None else f" ({100 * low:.1f}–{100 * high:.1f})"
     return f"{100 * estimate.value:.1f} %{limits}"
+
+
+def rate(share: float) -> str:
+    """Return a stated share in percent.
+
+    Examples
+    --------
+    >>> rate(0.07), rate(0.025)
+    ('7 %', '2.5 %')
+    """
+    return f"{100 * share:.4g} %"
+
+
+def threshold(probability: float) -> str:
+    """Return a least probability; one above 1 is never reached.
+
+    Examples
+    --------
+    >>> threshold(0.6), threshold(1.01)
+    ('0.600', 'out of reach')
+    """
+    return f"{probability:.3f}" if probability <= 1 else "out of reach"
 
 
 def megabytes(size: int) -> str:

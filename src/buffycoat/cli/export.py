@@ -43,7 +43,7 @@ def export(
             min=0.0,
             max=1.0,
             help="Share of answers that may be wrong; the less certain are left unidentified.",
-            show_default="three quarters of all errors",
+            show_default="the study's, where it was set; else three quarters of all errors",
         ),
     ] = None,
     allow_loss: Annotated[

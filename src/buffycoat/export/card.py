@@ -8,10 +8,11 @@ from importlib import metadata
 import numpy as np
 from numpy.typing import NDArray
 
+from buffycoat.bundle.words import leaking
 from buffycoat.errors import DataError
 from buffycoat.export.operating import Asked
 from buffycoat.export.quantise import Recipe
-from buffycoat.records.card import CardModel, CardResults, Quantisation
+from buffycoat.records.card import LEAKING, CardModel, CardResults, Quantisation
 from buffycoat.records.documents import Estimate, ModelResult, Results
 from buffycoat.records.versions import versions
 
@@ -24,8 +25,20 @@ INTENDED_USE = (
 )
 
 
-def limitations(classes: tuple[str, ...], data: str, *, synthetic: bool) -> tuple[str, ...]:
-    """Return what every user must know of networks of this kind."""
+def title(network: str, classes: int, data: str, *, leaked: str | None) -> str:
+    """Return the card's title: `predict` and `differential` print it, so that it says first what spoils everything."""
+    mark = "" if leaked is None else f"{LEAKING}: "
+    return f"{mark}{network}, {classes} leukocyte classes, trained on {data}"
+
+
+def limitations(classes: tuple[str, ...], data: str, *, synthetic: bool, leaked: str | None = None) -> tuple[str, ...]:
+    """Return what every user must know of networks of this kind.
+
+    Parameters
+    ----------
+    leaked
+        Why no figure can be trusted, where the study's split was allowed to leak: it stands first.
+    """
     found = [
         f"It knows {len(classes)} classes ({', '.join(classes)}) and calls every other cell one of them, unless it is "
         "uncertain or the picture is unlike the training cells: blasts, immature granulocytes and artefacts, too.",
@@ -39,6 +52,8 @@ def limitations(classes: tuple[str, ...], data: str, *, synthetic: bool) -> tupl
     ]
     if synthetic:
         found.insert(0, "It was trained on smears drawn by a program: it is of no use on real blood.")
+    if leaked is not None:
+        found.insert(0, leaking(leaked))
     return tuple(found)
 
 
@@ -51,6 +66,7 @@ def card_results(results: Results, model: str, measured_on: str) -> CardResults:
         measured_on=measured_on,
         majority=card_model(results.majority),
         models=tuple(card_model(one) for one in models),
+        leaked=results.leaked,
         remarks=results.remarks,
     )
 

@@ -8,6 +8,7 @@ temperature comes from inner validation rows only.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,11 +28,13 @@ from buffycoat.evaluate.chance import THRESHOLD, answered_variance
 from buffycoat.evaluate.conformal import class_thresholds, prediction_sets
 from buffycoat.evaluate.shares import share_of
 from buffycoat.evaluate.unlike import threshold_at
-from buffycoat.records.card import CardExpectation, OperatingPoint
+from buffycoat.records.card import CardExpectation, OperatingPoint, StatedRate
 from buffycoat.records.documents import ModelResult
 
 LEVELS = ("0.80", "0.90", "0.95")
 """Levels for which conformal thresholds are stored."""
+RATES = ("0.02", "0.05", "0.10")
+"""Error rates for which thresholds are stored besides the one that is kept."""
 UNLIKE_KEPT = 0.99
 
 Floats = NDArray[np.float64]
@@ -74,7 +77,7 @@ class _Measured:
 
     held: Asked
     calibrated: Floats
-    answered: NDArray[np.bool_]
+    answered: dict[float, NDArray[np.bool_]]  # by stated error rate
     unlike: NDArray[np.bool_]
     sets: dict[str, NDArray[np.bool_]]
 
@@ -90,18 +93,28 @@ def operating_point(asked: Asked, result: ModelResult, *, error_rate: float, see
         Share of the answers that may be wrong: the uncertain are left unidentified until it is met.
     """
     temperature = _temperature(asked.take(~asked.test))
-    measured = _measure(asked, error_rate)
+    measured = _measure(asked, (error_rate, *map(float, RATES)))
     held, calibrated = measured.held, measured.calibrated
     # With one fold there are no other held-out cells to set thresholds by, but the validation rows.
     pool = held if len(np.unique(held.fold)) > 1 else asked.take(~asked.test)
     odds = calibrated if pool is held else rescale(pool.probabilities, temperature)
     right = calibrated.argmax(1) == held.label
     truth = np.arange(len(held.label)), held.label
-    varies = answered_variance(calibrated.max(1), odds, pool.label, pool.group, error_rate, seed=seed)
+
+    def kept(rate: float) -> StatedRate:
+        answered = measured.answered[rate]
+        varies = answered_variance(calibrated.max(1), odds, pool.label, pool.group, rate, seed=seed)
+        return StatedRate(
+            certain_threshold=choose_threshold(odds, pool.label, rate, pool.group),
+            unidentified=share_of(~answered, held.group, besides=varies, of=THRESHOLD),
+            error_rate=share_of(~right, held.group, answered),
+        )
+
+    own = kept(error_rate)
     return OperatingPoint(
         temperature=temperature,
         error_rate=error_rate,
-        certain_threshold=choose_threshold(odds, pool.label, error_rate, pool.group),
+        certain_threshold=own.certain_threshold,
         conformal={level: _stored(class_thresholds(odds, pool.label, float(level), pool.group)) for level in LEVELS},
         unlike_threshold=threshold_at(pool.unlikeness, UNLIKE_KEPT),
         unlike_kept=UNLIKE_KEPT,
@@ -113,12 +126,13 @@ def operating_point(asked: Asked, result: ModelResult, *, error_rate: float, see
         brier=brier(calibrated, held.label),
         log_loss=log_loss(calibrated, held.label),
         expected=CardExpectation(
-            unidentified=share_of(~measured.answered, held.group, besides=varies, of=THRESHOLD),
-            error_rate=share_of(~right, held.group, measured.answered),
+            unidentified=own.unidentified,
+            error_rate=own.error_rate,
             coverage={level: share_of(sets[truth], held.group) for level, sets in measured.sets.items()},
             set_size={level: float(sets.sum(1).mean()) for level, sets in measured.sets.items()},
             unlike=share_of(measured.unlike, held.group),
         ),
+        other_rates={rate: kept(float(rate)) for rate in RATES},
     )
 
 
@@ -140,7 +154,7 @@ def _temperature(rows: Asked) -> float:
     return cautious_temperature(log_of(rows.probabilities), rows.label)
 
 
-def _measure(asked: Asked, error_rate: float) -> _Measured:
+def _measure(asked: Asked, rates: Sequence[float]) -> _Measured:
     """Calibrate each fold's held-out cells, and judge them by thresholds, without any row of their groups."""
     held, inner = asked.take(asked.test), asked.take(~asked.test)
     folds = np.unique(held.fold).tolist()
@@ -149,7 +163,8 @@ def _measure(asked: Asked, error_rate: float) -> _Measured:
         own = held.fold == fold
         others = inner.take(~np.isin(inner.group, held.group[own]))
         calibrated[own] = rescale(held.probabilities[own], _temperature(others))
-    answered, unlike = np.zeros(len(held.label), np.bool_), np.zeros(len(held.label), np.bool_)
+    answered = {rate: np.zeros(len(held.label), np.bool_) for rate in rates}
+    unlike = np.zeros(len(held.label), np.bool_)
     sets = {level: np.zeros_like(calibrated, np.bool_) for level in LEVELS}
     for fold in folds:
         own = held.fold == fold
@@ -158,7 +173,8 @@ def _measure(asked: Asked, error_rate: float) -> _Measured:
         else:
             odds, others = rescale(inner.probabilities, _temperature(inner)), inner
         unlike[own] = held.unlikeness[own] > threshold_at(others.unlikeness, UNLIKE_KEPT)
-        answered[own] = calibrated[own].max(1) >= choose_threshold(odds, others.label, error_rate, others.group)
+        for rate, given in answered.items():
+            given[own] = calibrated[own].max(1) >= choose_threshold(odds, others.label, rate, others.group)
         for level, found in sets.items():
             thresholds = class_thresholds(odds, others.label, float(level), others.group)
             found[own] = prediction_sets(calibrated[own], thresholds)

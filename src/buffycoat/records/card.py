@@ -17,12 +17,15 @@ from pydantic_core import from_json
 from buffycoat.errors import DataError
 from buffycoat.records.documents import ClassResult, Document, Estimate, FrameSpec, explain
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 MOST_BYTES = 16 << 20
 """A card larger than this is no card."""
 
 SET_LEVEL = "0.90"
 """Level of the conformal set that an answer carries; a card has thresholds for it."""
+
+LEAKING = "LEAKING SPLIT"
+"""What the title and the first limitation of a card begin with whose study's split was allowed to leak."""
 
 _NOT_A_CLASS = frozenset({"unidentified"})  # what the program says where it names no class
 
@@ -70,6 +73,14 @@ class CardExpectation(_Part):
     unlike: ShareEstimate  # share of these cells called unlike the training cells
 
 
+class StatedRate(_Part):
+    """What keeping a stated error rate takes, measured as the expectations are."""
+
+    certain_threshold: Annotated[float, Field(ge=0)]  # above 1: the rate is out of reach
+    unidentified: ShareEstimate  # share of cells left unidentified for being uncertain
+    error_rate: ShareEstimate  # share of wrong ones among those answered
+
+
 class OperatingPoint(_Part):
     """How answers are made from logits, and how good they then are, for one number of views.
 
@@ -90,6 +101,7 @@ class OperatingPoint(_Part):
     brier: Annotated[float, Field(ge=0)]
     log_loss: Annotated[float, Field(ge=0)]
     expected: CardExpectation
+    other_rates: dict[Level, StatedRate] = Field(default_factory=dict)  # by stated error rate; since 1.1
 
 
 class CardData(_Part):
@@ -140,6 +152,7 @@ class CardResults(_Part):
     measured_on: str  # in words: whose figures these are
     majority: CardModel
     models: Annotated[tuple[CardModel, ...], Field(min_length=1)]
+    leaked: str | None = None  # why no figure can be trusted: the split was allowed to leak; since 1.1
     remarks: tuple[str, ...] = ()
 
 
@@ -204,6 +217,10 @@ class BundleCard(_Part):
             raise ValueError("operating: there is no entry for one view")
         if self.precision == "int8" and self.quantisation is None:
             raise ValueError("precision is int8, and quantisation does not say what that cost")
+        if self.results.leaked is not None:
+            for place, text in (("title", self.title), ("limitations", "".join(self.limitations[:1]))):
+                if not text.startswith(LEAKING):
+                    raise ValueError(f"{place}: the split leaks, and this does not begin with {LEAKING}")
         for views, point in self.operating.items():
             if SET_LEVEL not in point.conformal:
                 raise ValueError(f"operating.{views}.conformal: there is no entry for the level {SET_LEVEL}")

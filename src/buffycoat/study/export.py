@@ -12,6 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from buffycoat.bundle.read import Bundle
+from buffycoat.bundle.words import leaking, rate
 from buffycoat.clean.weights import sampling_weights
 from buffycoat.errors import DataError, UsageError, did_you_mean
 from buffycoat.export.card import (
@@ -21,6 +22,7 @@ from buffycoat.export.card import (
     made_with,
     now,
     quantisation,
+    title,
 )
 from buffycoat.export.folds import CALIBRATION_CROPS, VIEWS, Made, Network, make, trained
 from buffycoat.export.measure import FoldRows, FoldSaid, before, gathered, question, result
@@ -31,10 +33,11 @@ from buffycoat.export.write import fingerprinted, refuse_other_folder, write_bun
 from buffycoat.imaging.crops import CropStore
 from buffycoat.imaging.view import View
 from buffycoat.records.card import BundleCard, CardData, CardNetwork
-from buffycoat.records.documents import NetworkCard, Results
+from buffycoat.records.documents import ModelResult, NetworkCard, Results
 from buffycoat.records.tables import BOX, CELLS, read_table
 from buffycoat.split.draw import Rows as SplitRows
 from buffycoat.split.draw import choose_part
+from buffycoat.study.config import EvidenceConfig
 from buffycoat.study.folder import StudyFolder
 from buffycoat.study.jobs import fold_jobs
 from buffycoat.study.record import StudyRecord
@@ -46,6 +49,7 @@ from buffycoat.train.fold import FoldJob, run_fold
 Precision = Literal["fp32", "int8"]
 FINAL = "final"
 _MUCH_WITHHELD = 0.5
+_UNSAID_RATE = EvidenceConfig.model_fields["error_rate"].default  # of a study that was told none
 _INNER_DRAW = 1_000_003  # names the draw of the final network's validation rows; no repeat has this number
 
 
@@ -60,8 +64,8 @@ class Wanted:
     weights
         ``"final"``: trained on every row of the study; ``"r0f0"``: those of the first fold.
     error_rate
-        Share of the answers that may be wrong: the less certain are left unidentified. None: three quarters of what
-        is wrong when everything is answered (:func:`stated_rate`).
+        Share of the answers that may be wrong: the less certain are left unidentified. None: the rate that the study
+        was told, or else three quarters of what is wrong when everything is answered (:func:`stated_rate`).
     allow_loss
         Whether 8 bits may cost more than 1 % of balanced accuracy.
     """
@@ -134,6 +138,8 @@ def export_study(path: Path, out: Path, wanted: Wanted, *, watch: Watcher | None
     watch = watch or Silent()
     study = _open(path, wanted)
     refuse_other_folder(out)
+    if study.results.leaked is not None:
+        watch.say(leaking(study.results.leaked), warning=True)
     with study.folder.alone(), tempfile.TemporaryDirectory(prefix="buffycoat-") as scratch:
         watch.stage("Cutting the cells from their photographs")
         seen = _see(study, Path(scratch) / "views.u8", watch)
@@ -158,7 +164,7 @@ def _warn_of_silence(card: BundleCard, watch: Watcher) -> None:
         if withheld > _MUCH_WITHHELD:
             watch.say(
                 f"With {views} view{'s' if views != '1' else ''}, {withheld:.0%} of the held-out cells are left "
-                f"unidentified to keep the wrong answers within {point.error_rate:.0%}; "
+                f"unidentified to keep the wrong answers within {rate(point.error_rate)}; "
                 "a higher --error-rate answers more.",
                 warning=True,
             )
@@ -284,9 +290,9 @@ def _card(study: _Study, wanted: Wanted, made: Made, said: list[FoldSaid], seen:
     final = wanted.weights == FINAL
     answers = {views: gathered(said, views, study.labels, study.groups) for views in VIEWS}
     found = {views: result(asked, asked.probabilities, classes, study.card.title) for views, asked in answers.items()}
-    rate = stated_rate(found[1]) if wanted.error_rate is None else wanted.error_rate
+    stated = _error_rate(study, wanted, found[1])
     points = {
-        str(views): operating_point(asked, found[views], error_rate=rate, seed=record.seed)
+        str(views): operating_point(asked, found[views], error_rate=stated, seed=record.seed)
         for views, asked in answers.items()
     }
     cost = None
@@ -306,7 +312,7 @@ def _card(study: _Study, wanted: Wanted, made: Made, said: list[FoldSaid], seen:
     name = wanted.name or f"{record.name}-{job.network.name}"
     return BundleCard(
         name=name,
-        title=f"{study.card.title}, {len(classes)} leukocyte classes, trained on {record.data.name}",
+        title=title(study.card.title, len(classes), record.data.name, leaked=study.results.leaked),
         classes=classes,
         frame=record.frame,
         view_px=job.config.view_px,
@@ -339,13 +345,26 @@ def _card(study: _Study, wanted: Wanted, made: Made, said: list[FoldSaid], seen:
         results=card_results(study.results, job.network.name, _measured_on(study, seen, final=final)),
         quantisation=cost,
         intended_use=INTENDED_USE,
-        limitations=limitations(classes, record.data.name, synthetic=record.data.synthetic),
+        limitations=limitations(
+            classes, record.data.name, synthetic=record.data.synthetic, leaked=study.results.leaked
+        ),
         licence=wanted.licence,
         created=now(),
         versions=made_with(),
         model_bytes=1,
         model_sha256="0" * 64,
     )
+
+
+def _error_rate(study: _Study, wanted: Wanted, found: ModelResult) -> float:
+    """Return the error rate to keep: the one asked for, else the study's own, else one within reach.
+
+    A study's record does not tell a rate that was set to 5 % from one that was not set.
+    """
+    if wanted.error_rate is not None:
+        return wanted.error_rate
+    own = study.record.config.error_rate
+    return stated_rate(found) if own == _UNSAID_RATE else own
 
 
 def _trained_on(cells: int, judged: int, *, final: bool) -> str:
