@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -64,11 +65,13 @@ class RayEngine:
         window: int = _WINDOW,
     ) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Ray raises what matters; its log files keep the rest
         try:
             import ray
             import ray.data
         except ImportError as error:
             raise UsageError("--engine ray needs Ray.", hint="pip install 'buffycoat[scale]'") from error
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         self._ray: Any = ray
         self._settings = (bundle, views, max_pixels)
         self._window = window
@@ -111,7 +114,7 @@ class RayEngine:
             Worker,
             fn_constructor_args=self._settings,
             batch_size=_HANDFUL,
-            concurrency=workers,
+            compute=self._ray.data.ActorPoolStrategy(size=workers),
             num_cpus=1,
         )  # Ray restarts a lost actor and does its tasks again, without end, unless told otherwise
         due, early = 0, dict[int, PhotographResult]()
