@@ -1,10 +1,14 @@
 """What a leaking split does to a result: the same classifier under a random and a grouped split.
 
     python benchmarks/leak.py DATA [--recipe none] [--folds 5] [--repeats 5]
+    python benchmarks/leak.py --studies RANDOM GROUPED
 
 The classifier is quick and the same in both: features of EfficientNet-Lite0 as it comes from ImageNet, frozen, and
-logistic regression. Groups are those that the audit proposes; the random split takes every file by itself. A third row
-answers from the fields with the leukocytes painted out, under the grouped split.
+logistic regression. Groups are those that the audit proposes; the random split takes every file by itself. Two more
+rows answer from the fields with the leukocytes painted out. What the leak adds to the accuracy is told with the limits
+of a paired difference, groups counting as one: both splits hold out the same files.
+
+The second form compares two studies of the same files that were made before, one by each split, model by model.
 """
 
 from __future__ import annotations
@@ -28,12 +32,15 @@ from buffycoat.audit.leaks import find_leakage
 from buffycoat.audit.paint import paint_out
 from buffycoat.clean.recipe import apply, named
 from buffycoat.data.load import load
+from buffycoat.evaluate.compare import Paired
+from buffycoat.evaluate.held_out import HeldOut, held_out
 from buffycoat.evaluate.results import evaluate
 from buffycoat.imaging.decode import read_image
 from buffycoat.imaging.frame import frame, whole_square
 from buffycoat.networks.build import build
 from buffycoat.networks.names import resolve
 from buffycoat.records.documents import Estimate, FrameSpec
+from buffycoat.report.study_files import read_study
 from buffycoat.split.folds import make_splits
 from buffycoat.train.augment import Views
 
@@ -43,11 +50,17 @@ Floats = NDArray[np.float32]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data")
+    parser.add_argument("data", nargs="?")
+    parser.add_argument("--studies", nargs=2, type=Path, metavar=("RANDOM", "GROUPED"))
     parser.add_argument("--recipe", default="none")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--repeats", type=int, default=5)
     given = parser.parse_args()
+    if (given.data is None) == (given.studies is None):
+        parser.error("give DATA, or --studies RANDOM GROUPED")
+    if given.studies is not None:
+        _compare(*given.studies)
+        return
     data = load(given.data)
     found, cells = audit(data, named(given.recipe), given.folds)
     cells, _ = apply(named(given.recipe), cells, 7)
@@ -58,6 +71,7 @@ def main() -> None:
     counts = dict(kept["label"].value_counts().iter_rows())
     print(f"{kept.height} files, {kept['group'].n_unique()} groups, classes {counts}")
     features = {"cells": _features(crops), "painted out": _features(painted)}
+    answers: dict[str, list[HeldOut]] = {"cells": [], "painted out": []}
     for title, by_group, what in (
         ("random split", False, "cells"),
         ("grouped split", True, "cells"),
@@ -69,11 +83,38 @@ def main() -> None:
             table, scheme="kfold", folds=given.folds, repeats=given.repeats, validation_share=0, seed=7, parted="keep"
         )
         leakage = find_leakage(splits, kept, found.pairs)
-        accuracy, balanced = _judge(features[what], kept, splits)
+        accuracy, balanced, held = _judge(features[what], kept, splits)
+        answers[what].append(held)
         leak = (
             "no leak" if leakage is None else f"{leakage.share_held_out:.0%} of held-out rows have a copy in training"
         )
         print(f"{title:28s} accuracy {_shown(accuracy)}  balanced {_shown(balanced)}  ({leak})")
+    for what, (random, grouped) in answers.items():
+        print(f"{what}: accuracy by the random split less that by the grouped one {_apart(random, grouped)}")
+
+
+def _compare(random: Path, grouped: Path) -> None:
+    """Print what each model of two studies gains by the random split."""
+    studies = [read_study(folder) for folder in (random, grouped)]
+    classes, cells = studies[1].results.classes, studies[1].cells
+    if studies[0].results.classes != classes:
+        raise SystemExit(f"{random} and {grouped} are not of the same classes.")
+    first, second = (held_out(study.predictions, cells, classes) for study in studies)
+    for model in studies[1].results.models:
+        if model.model in first:
+            paired = Paired.of(first[model.model], second[model.model])
+            one, other = paired.first.right, paired.second.right
+            print(
+                f"{model.title}, {len(one)} answers: accuracy {one.mean():.3f} by the random split, {other.mean():.3f} "
+                f"by the grouped one, difference {_apart(paired.first, paired.second)}"
+            )
+
+
+def _apart(random: HeldOut, grouped: HeldOut) -> str:
+    """Return the paired difference in accuracy with its limits, and how they were made."""
+    difference = Paired.of(random, grouped).difference()
+    low, high = difference.interval.low or 0, difference.interval.high or 0
+    return f"{difference.value or 0:+.3f} ({low:+.3f} to {high:+.3f}); {difference.interval.method}"
 
 
 def _pictures(
@@ -113,7 +154,7 @@ def _pooled(network: torch.nn.Module, inputs: torch.Tensor) -> torch.Tensor:
     return torch.as_tensor(found)
 
 
-def _judge(features: Floats, kept: pl.DataFrame, splits: pl.DataFrame) -> tuple[Estimate, Estimate]:
+def _judge(features: Floats, kept: pl.DataFrame, splits: pl.DataFrame) -> tuple[Estimate, Estimate, HeldOut]:
     classes = taxonomy.order(kept["label"].to_list())
     place = {cell_id: k for k, cell_id in enumerate(kept["cell_id"])}
     labels = np.array([classes.index(label) for label in kept["label"]])
@@ -149,7 +190,8 @@ def _judge(features: Floats, kept: pl.DataFrame, splits: pl.DataFrame) -> tuple[
         protocol="-",
         majority=splits,
     )
-    return results.models[0].accuracy, results.models[0].balanced_accuracy
+    held = held_out(predictions, kept, classes)["logistic"]
+    return results.models[0].accuracy, results.models[0].balanced_accuracy, held
 
 
 def _shown(estimate: Estimate) -> str:

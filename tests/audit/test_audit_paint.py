@@ -57,6 +57,13 @@ def _estimate(value: float, low: float, high: float) -> Estimate:
         ((0.26, 0.20, 0.33), (0.27, 0.2, 0.3), "look", "the control shows nothing"),
         ((0.26, 0.10, 0.60), (0.8, 0.7, 0.9), "look", "cannot rule one out"),
         ((0.26, 0.20, 0.33), None, "look", "may have learned nothing at all"),
+        # with the leukocytes in place less than half of the way from chance to all right: a weak control
+        ((0.26, 0.20, 0.33), (0.55, 0.47, 0.62), "look", "it went 40 % of the way from chance to all right"),
+        ((0.26, 0.20, 0.33), (0.55, 0.47, 0.62), "look", "This proves little, for the control is weak"),
+        ((0.26, 0.20, 0.33), (0.62, 0.55, 0.70), "look", "it went 49 % of the way"),
+        ((0.26, 0.10, 0.60), (0.55, 0.47, 0.62), "look", "cannot rule one out. The control is weak besides"),
+        ((0.30, 0.26, 0.36), (0.55, 0.47, 0.62), "look", "The control is weak, so there may be more of it"),
+        ((0.45, 0.35, 0.50), (0.55, 0.47, 0.62), "serious", "The control is weak, so there may be more of it"),
     ],
 )
 def test_the_conclusion_is_plain(
@@ -66,6 +73,35 @@ def test_the_conclusion_is_plain(
         _estimate(*painted), None if whole is None else _estimate(*whole), 0.25, "EfficientNet-Lite0"
     )
     assert found == flag and words in sentence and f"{painted[0]:.2f}" in sentence
+
+
+@pytest.mark.parametrize(
+    ("painted", "whole"),
+    [
+        ((0.26, 0.20, 0.33), (0.63, 0.55, 0.70)),
+        ((0.52, 0.40, 0.63), (0.9, 0.8, 0.95)),
+        ((0.26, 0.10, 0.60), (0.8, 0.7, 0.9)),
+    ],
+)
+def test_a_control_that_learned_the_cells_is_not_called_weak(
+    painted: tuple[float, float, float], whole: tuple[float, float, float]
+) -> None:
+    assert "weak" not in verdict(_estimate(*painted), _estimate(*whole), 0.25, "N")[1]
+
+
+def test_the_share_of_the_way_depends_on_chance() -> None:
+    """0.62 is nearly half of the way beside four classes, but a quarter of it beside two."""
+    sentence = verdict(_estimate(0.50, 0.42, 0.58), _estimate(0.62, 0.55, 0.70), 0.5, "N")[1]
+    assert "it went 24 % of the way" in sentence and "--set epochs=20" in sentence
+
+
+def test_the_control_is_trained_as_it_is_said_to_be() -> None:
+    """Shortly, colours and light left alone, turned and mirrored only, one view."""
+    training = Plan().training()
+    changes = training.augment
+    assert (training.epochs, training.views, training.patience) == (5, 1, 0)
+    assert (changes.stain, changes.colour, changes.light, changes.scale, changes.shift) == (0, 0, 0, 0, 0)
+    assert changes.rotation_deg == 180 and changes.flip
 
 
 def test_a_setting_of_the_control_that_makes_no_sense_is_refused() -> None:

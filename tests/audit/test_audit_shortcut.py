@@ -6,7 +6,8 @@ from scipy import stats
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from buffycoat.audit.background import _balanced, _discriminant, _folds, _guess, _limits, guess_from_background
-from buffycoat.audit.shortcut import COLUMNS, KINDS, Units, omega_squared, shortcuts
+from buffycoat.audit.shortcut import omega_squared, shortcuts
+from buffycoat.audit.units import COLUMNS, KINDS, Units
 
 
 def _units(sizes: dict[str, int], apart: float, seed: int = 0) -> Units:

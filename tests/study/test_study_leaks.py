@@ -273,6 +273,7 @@ def test_of_the_augmented_sample_a_random_split_is_refused_and_the_grouped_one_i
 def test_a_control_run_later_joins_the_audit_of_the_study(copied: Path, tmp_path: Path) -> None:
     data = load(str(copied))
     *_, found = _split(data, tmp_path / "study")
+    assert pl.read_csv(tmp_path / "study" / "audit-groups.csv")["images"].sum() == 24 * COPIES
     (tmp_path / "study" / "study.json").write_text("{}")
     nothing = Estimate(value=0.5, interval=Interval(low=0.4, high=0.6, method="-"))
     control = PaintOut(

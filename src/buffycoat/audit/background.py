@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-from buffycoat.audit.shortcut import COLUMNS, Units
+from buffycoat.audit.units import COLUMNS, Units
 from buffycoat.records.audit import Background, Flag
 from buffycoat.records.documents import Estimate, Interval
 

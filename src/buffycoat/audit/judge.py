@@ -13,7 +13,9 @@ from buffycoat.audit.duplicates import copy_problems
 from buffycoat.audit.groups import GIVEN, distinct, propose
 from buffycoat.audit.quality import file_problems
 from buffycoat.audit.scan import Progress, Scan, scan
-from buffycoat.audit.shortcut import shortcuts, units_of
+from buffycoat.audit.shortcut import shortcuts
+from buffycoat.audit.units import FILE as TABLE
+from buffycoat.audit.units import units_of, write_table
 from buffycoat.clean.recipe import Recipe
 from buffycoat.data.dataset import DataSet
 from buffycoat.errors import DataError, OutputError
@@ -83,6 +85,7 @@ def judge(data: DataSet, found: Scan, recipe: Recipe, folds: int, *, seed: int =
         pairs=found.pairs,
         proposals=proposals,
         shortcuts=tuple(measured),
+        groups=units.kept(),
         background=background,
     )
     return document, cells
@@ -151,18 +154,30 @@ def kept_from(path: Path, document: Audit) -> Audit:
 def write(document: Audit, out: Path) -> Path:
     """Write the audit to a file, or as ``audit.json`` into a folder; return its path.
 
-    In a study folder the study's own audit stays, and the control is added to it.
+    Beside it, in a folder, goes the table of groups. In a study folder the study's own audit stays, and the control is
+    added to it.
 
     Raises
     ------
     OutputError
         It cannot be written, or the folder holds a study of other data.
     """
-    path = out if out.suffix == ".json" and not out.is_dir() else out / FILE
+    path = out if _is_file(out) else out / FILE
     if (path.parent / STUDY).is_file():
         document = _into_study(path, document)
+    if not _is_file(out) and document.groups is not None:
+        write_table(document.groups, out / TABLE)
     kept_from(path, document).write(path)
     return path
+
+
+def own_folder(out: Path) -> bool:
+    """Say whether an audit written to `out` stands in a folder that is no study's."""
+    return not _is_file(out) and not (out / STUDY).is_file()
+
+
+def _is_file(out: Path) -> bool:
+    return out.suffix == ".json" and not out.is_dir()
 
 
 def _into_study(path: Path, document: Audit) -> Audit:
@@ -175,4 +190,6 @@ def _into_study(path: Path, document: Audit) -> Audit:
         raise OutputError(
             f"{path.parent} holds a study of other data.", hint="Choose another --out, or audit the data of that study."
         )
+    if before.groups is None:  # of an earlier version
+        before = before.model_copy(update={"groups": document.groups})
     return before if document.paint_out is None else with_control(before, document.paint_out)

@@ -8,13 +8,11 @@ corrected for what chance would put there; p values come from permuting the clas
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
-from buffycoat import taxonomy
+from buffycoat.audit.units import KINDS, Floats, Kind, Units, shown, varies
 from buffycoat.records.audit import ClassSpread, Flag, Shortcut
 
 PERMUTATIONS = 1999
@@ -25,91 +23,12 @@ _FEW = 0.1
 _ODD = 6.0  # robust deviations from the middle of all groups
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A measure with its columns (one, or the three channels of a colour)."""
-
-    name: str
-    title: str
-    unit: str
-    columns: tuple[str, ...]
-
-
-KINDS = (
-    Kind("background-colour", "Colour of the empty background", "blue minus red, levels", ("red", "green", "blue")),
-    Kind("brightness", "Brightness of the empty background", "level of green, 0–255", ("green",)),
-    Kind("sharpness", "Sharpness", "finest structure over edges", ("sharpness",)),
-    Kind("contrast", "Contrast of the field", "deviation over background", ("contrast",)),
-    Kind("size", "Size of the photograph", "px, width", ("width",)),
-)
-COLUMNS = ("red", "green", "blue", "sharpness", "contrast")
-"""Measures from which the class is guessed in :mod:`buffycoat.audit.background`."""
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Units:
-    """Groups as units: mean measures of the photographs of one class and group.
-
-    Attributes
-    ----------
-    labels
-        Class of each unit.
-    groups
-        Group of each unit; a group whose photographs bear several labels makes one unit of each.
-    images
-        Photographs in each unit.
-    values
-        By column name, float64 (units,).
-    """
-
-    labels: NDArray[np.str_]
-    groups: NDArray[np.str_]
-    images: NDArray[np.int64]
-    values: dict[str, Floats]
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The classes, in the project's order."""
-        return taxonomy.order(self.labels.tolist())
-
-
-def units_of(cells: pl.DataFrame, files: pl.DataFrame) -> Units:
-    """Gather the units: photographs with one labelled class, that can be read and are not blank."""
-    lit = files.filter(pl.col("problem").is_null() & ~pl.col("blank"))
-    columns = sorted({column for kind in KINDS for column in kind.columns} | set(COLUMNS))
-    labelled = cells.filter(
-        (pl.col("label_count") == 1) & pl.col("label").is_not_null() & pl.col("image").is_not_null()
-    )
-    one = labelled.group_by("image").agg(
-        pl.col("label").first(), pl.col("group").first(), pl.col("label").n_unique().alias("_labels")
-    )
-    table = (
-        one.filter(pl.col("_labels") == 1)
-        .join(lit.select("image", *columns), on="image")
-        .group_by("label", "group")
-        .agg(pl.len().alias("images"), *(pl.col(column).cast(pl.Float64).mean() for column in columns))
-        .sort("group", "label")
-    )
-    return Units(
-        np.array(table.get_column("label").to_list(), np.str_),
-        np.array(table.get_column("group").to_list(), np.str_),
-        table.get_column("images").to_numpy().astype(np.int64),
-        {column: table.get_column(column).to_numpy() for column in columns},
-    )
-
-
 def shortcuts(units: Units, seed: int = 0) -> list[Shortcut]:
     """Return for each measure how far it tells the class; none where fewer than two classes have two units."""
     names, counts = np.unique(units.labels, return_counts=True)
     if (counts >= 2).sum() < 2 or len(units.labels) <= len(names):
         return []
-    return [_shortcut(kind, units, seed) for kind in KINDS if _varies(kind, units)]
-
-
-def _varies(kind: Kind, units: Units) -> bool:
-    return any(np.ptp(units.values[column]) > 1e-9 for column in kind.columns)
+    return [_shortcut(kind, units, seed) for kind in KINDS if varies(kind, units)]
 
 
 def _shortcut(kind: Kind, units: Units, seed: int) -> Shortcut:
@@ -117,10 +36,10 @@ def _shortcut(kind: Kind, units: Units, seed: int) -> Shortcut:
     codes = np.array([names.index(str(label)) for label in units.labels])
     values = np.column_stack([units.values[column] for column in kind.columns])
     effect, p_value = omega_squared(values, codes, seed=seed)
-    shown = _shown(kind, units)
+    levels = shown(kind, units)
     spreads = []
     for code, name in enumerate(names):
-        own = shown[codes == code]
+        own = levels[codes == code]
         deviation = float(own.std(ddof=1)) if len(own) > 1 else 0.0
         spreads.append(
             ClassSpread(
@@ -143,12 +62,8 @@ def _shortcut(kind: Kind, units: Units, seed: int) -> Shortcut:
         flag=flag,
         sentence=_sentence(kind, effect, p_value, flag, spreads),
         classes=tuple(spreads),
-        odd_groups=tuple(_odd(shown, units)),
+        odd_groups=tuple(_odd(levels, units)),
     )
-
-
-def _shown(kind: Kind, units: Units) -> Floats:
-    return units.values["blue"] - units.values["red"] if len(kind.columns) == 3 else units.values[kind.columns[0]]
 
 
 def _sentence(kind: Kind, effect: float, p_value: float, flag: Flag, spreads: Sequence[ClassSpread]) -> str:
@@ -200,16 +115,16 @@ def omega_squared(
     return float(np.clip(effect, 0.0, 1.0)), (1 + reached) / (1 + permutations)
 
 
-def _odd(shown: Floats, units: Units) -> list[str]:
+def _odd(levels: Floats, units: Units) -> list[str]:
     """Return the groups far from all others: photographed on another day or with another lamp."""
     several = units.images > 1
     if several.sum() < 5:
         return []
-    middle = float(np.median(shown))
-    scatter = 1.4826 * float(np.median(np.abs(shown - middle)))
+    middle = float(np.median(levels))
+    scatter = 1.4826 * float(np.median(np.abs(levels - middle)))
     if scatter <= 1e-9:
         return []
-    far = np.abs(shown - middle) / scatter
+    far = np.abs(levels - middle) / scatter
     if (far > _ODD).mean() > _FEW:  # two lights rather than a few strangers: that is for the effect to tell
         return []
     return [str(units.groups[k]) for k in np.argsort(-far) if far[k] > _ODD and several[k]][:50]

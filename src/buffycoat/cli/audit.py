@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from buffycoat.study.paint_out import Plan
 
 _SHOWN = 4
+_PICTURE = "audit-groups.svg"
 _MARKS = {"sound": ("✓", "green"), "look": ("!", "yellow"), "serious": ("✗", "bold red")}
 
 
@@ -26,7 +27,11 @@ def audit(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", callback=local, help="Where audit.json goes: a file or a folder.", show_default="nowhere"
+            "--out",
+            "-o",
+            callback=local,
+            help="Where audit.json goes: a file, or a folder, which also gets the table of groups and its picture.",
+            show_default="nowhere",
         ),
     ] = None,
     recipe: Annotated[str, typer.Option(help="Cleaning recipe the class counts are held against.")] = "seeds",
@@ -68,13 +73,27 @@ def audit(
         with counting("Training without the leukocytes", quiet=still) as move:
             control = train(found, cells, chosen, plan, on_progress=move)
         document = judge.with_control(document, control)
-    path = None if out is None else judge.write(document, out)
+    path = None if out is None else _write(document, out)
     if as_json:
         results().print(document.model_dump_json(indent=2), markup=False, soft_wrap=True)
     else:
         show(document, every=every)
     if path is not None and not still:
         remarks().print(f"Written: {path}", markup=False, soft_wrap=True)
+
+
+def _write(document: Audit, out: Path) -> Path:
+    """Write the audit, and into a folder of its own the picture of its groups; return the audit's path."""
+    from buffycoat.audit import judge
+    from buffycoat.files import write_text
+    from buffycoat.report.audit import strips_sheet
+    from buffycoat.report.colours import LIGHT
+
+    path = judge.write(document, out)
+    sheet = strips_sheet(document) if judge.own_folder(out) else None
+    if sheet is not None:
+        write_text(out / _PICTURE, sheet.standalone(LIGHT))
+    return path
 
 
 def show(document: Audit, *, every: bool = False) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from buffycoat.records.documents import Document, Estimate
 
@@ -78,6 +78,35 @@ class Shortcut(Document):
     odd_groups: tuple[str, ...] = ()  # groups far from all others
 
 
+MEASURED = ("red", "green", "blue", "sharpness", "contrast", "width")
+"""Columns of :class:`GroupMeasures` that hold measures."""
+
+
+class GroupMeasures(Document):
+    """Light, colour and sharpness of every group: a table by columns, one entry in each a group and class.
+
+    Kept by columns so that thousands of groups take little room, in memory and in the file. Photographs that cannot be
+    read, are blank, or bear no label or several are left out.
+    """
+
+    group: tuple[str, ...]
+    label: tuple[str, ...]
+    images: tuple[int, ...]  # photographs the means are of
+    red: tuple[float, ...]  # of the empty background, 0–255, as the next two
+    green: tuple[float, ...]
+    blue: tuple[float, ...]
+    sharpness: tuple[float, ...]  # finest structure over edges
+    contrast: tuple[float, ...]  # deviation of the grey levels over the background
+    width: tuple[float, ...]  # px
+
+    @model_validator(mode="after")
+    def _is_a_table(self) -> Self:
+        for name in ("label", "images", *MEASURED):
+            if len(getattr(self, name)) != len(self.group):
+                raise ValueError(f"{name} holds {len(getattr(self, name))} entries for {len(self.group)} groups")
+        return self
+
+
 class Background(Document):
     """How well the class can be told from light, colour and sharpness of the surroundings alone."""
 
@@ -90,7 +119,7 @@ class Background(Document):
 
 
 class PaintOut(Document):
-    """The control: the same classifier on fields whose leukocytes are painted out."""
+    """The control: a network trained shortly on whole fields whose leukocytes are painted out."""
 
     network: str
     title: str
@@ -138,6 +167,7 @@ class Audit(Document):
     pairs: tuple[CopyPair, ...]  # enough to join every copy to its set, not every pair there is
     proposals: tuple[GroupProposal, ...]
     shortcuts: tuple[Shortcut, ...]
+    groups: GroupMeasures | None = None  # what the shortcuts were judged by; audits of earlier versions have none
     background: Background | None
     paint_out: PaintOut | None = None
     leakage: Leakage | None = None

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from buffycoat.audit.units import KINDS, Kind, Units, shown, varies
 from buffycoat.records.audit import Audit, Finding, Flag, Problem, Shortcut
-from buffycoat.report.numbers import counted, whole
+from buffycoat.report.figures.strips import HINTS, Strip, stacked, strip
+from buffycoat.report.numbers import counted, p_value, whole
+from buffycoat.report.svg import Drawing
 
 FINDINGS_SHOWN = 8
 """Findings of a problem shown at once; all stand in ``audit.json``."""
@@ -35,6 +38,17 @@ class AuditView:
     problems: list[ProblemView]
     shortcuts: list[Shortcut]
     labels: list[str]
+    strips: list[Drawing]
+
+    @property
+    def odd(self) -> bool:
+        """Whether any group stands far from all others."""
+        return any(shortcut.odd_groups for shortcut in self.shortcuts)
+
+    @property
+    def named(self) -> bool:
+        """Whether every dot of the strips tells its name."""
+        return self.audit.groups is not None and len(self.audit.groups.group) <= HINTS
 
 
 def audit_view(audit: Audit | None) -> AuditView | None:
@@ -44,7 +58,51 @@ def audit_view(audit: Audit | None) -> AuditView | None:
     ranked = sorted(audit.problems, key=lambda problem: _ORDER.index(problem.flag))
     labels = list(dict.fromkeys(spread.label for shortcut in audit.shortcuts for spread in shortcut.classes))
     return AuditView(
-        audit, _sentence(audit), _paragraphs(audit), [_view(one) for one in ranked], _shortcuts(audit), labels
+        audit,
+        _sentence(audit),
+        _paragraphs(audit),
+        [_view(one) for one in ranked],
+        _shortcuts(audit),
+        labels,
+        strips(audit),
+    )
+
+
+def strips(audit: Audit) -> list[Drawing]:
+    """Draw every measure that differs between groups, the one that tells the class best first; none of fewer than two.
+
+    Audits of earlier versions kept no measures of groups: none are drawn.
+    """
+    if audit.groups is None or len(audit.groups.group) < 2:
+        return []
+    units = Units.of(audit.groups)
+    judged = {shortcut.name: shortcut for shortcut in audit.shortcuts}
+    kinds = [kind for kind in KINDS if varies(kind, units)]
+    kinds.sort(key=lambda kind: -judged[kind.name].effect if kind.name in judged else 0.0)
+    return [_strip(kind, units, judged.get(kind.name)) for kind in kinds]
+
+
+def _strip(kind: Kind, units: Units, judged: Shortcut | None) -> Drawing:
+    remark = "" if judged is None else f"effect {judged.effect:.2f}, {p_value(judged.p_value)}"
+    data = Strip(
+        title=kind.title,
+        unit=kind.unit,
+        remark=remark,
+        classes=units.classes,
+        labels=units.labels,
+        groups=units.groups,
+        images=units.images,
+        values=shown(kind, units),
+        odd=frozenset(judged.odd_groups) if judged else (),
+    )
+    return strip(data, alarming=judged is not None and judged.flag == "serious")
+
+
+def strips_sheet(audit: Audit) -> Drawing | None:
+    """Return all strips on one sheet, or None where there are none."""
+    drawings = strips(audit)
+    return (
+        stacked(drawings, f"Light, colour and sharpness of every group of {audit.name}, by class") if drawings else None
     )
 
 

@@ -13,7 +13,8 @@ from buffycoat.files import exists, output_error
 from buffycoat.imaging.folder_lock import alone_in
 
 _OURS = (
-    *("study.json", "audit.json", "faults.json", "cleaning.json", "cells.parquet", "splits.parquet"),
+    *("study.json", "audit.json", "audit-groups.csv", "faults.json", "cleaning.json", "cells.parquet"),
+    "splits.parquet",
     *(
         "history.csv",
         "predictions.parquet",

@@ -7,6 +7,8 @@ import polars as pl
 from buffycoat.audit.groups import GIVEN
 from buffycoat.audit.judge import FILE, audit, kept_from
 from buffycoat.audit.leaks import find_leakage, refuse, without_leaks
+from buffycoat.audit.units import FILE as TABLE
+from buffycoat.audit.units import write_table
 from buffycoat.data.dataset import DataSet
 from buffycoat.errors import DataError
 from buffycoat.records.audit import Audit, Leakage
@@ -18,7 +20,7 @@ from buffycoat.study.watch import Watcher
 
 
 def audit_first(data: DataSet, config: StudyConfig, out: StudyFolder, watch: Watcher) -> tuple[Audit, pl.DataFrame]:
-    """Audit the data, write ``audit.json``, and say what matters.
+    """Audit the data, write ``audit.json`` and the table of groups, and say what matters.
 
     Returns
     -------
@@ -30,6 +32,8 @@ def audit_first(data: DataSet, config: StudyConfig, out: StudyFolder, watch: Wat
     found, cells = audit(data, config.recipe, folds, seed=config.seed, on_progress=watch.count)
     found = kept_from(out / FILE, found)
     found.write(out / FILE)
+    if found.groups is not None:
+        write_table(found.groups, out / TABLE)
     for problem in found.problems:
         if problem.flag == "serious":
             watch.say(f"{problem.title}: {problem.sentence}", warning=True)
