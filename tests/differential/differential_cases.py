@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from buffycoat.differential import compare_cells, count, read_ranges
 from buffycoat.records.differential import Counter, Differential, Signer
 
 WHEN = datetime(2025, 3, 4, 5, 6, 7, tzinfo=UTC)
+DRAWN = datetime(2025, 3, 3, 21, 5, tzinfo=timezone(timedelta(hours=1)))
 FOUR = ("neutrophil", "eosinophil", "lymphocyte", "monocyte")
 SIGNER = Signer(name="O'Neil & Söhne | <b>", signed_at=datetime(2025, 3, 4, 9, 0, tzinfo=UTC))
 SEAL = "0123456789abcdef" * 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from scipy.stats import binomtest
 
 from buffycoat.differential import count, label_of, read_ranges
 from buffycoat.differential.limits import percent
+from buffycoat.differential.particulars import moment
 from buffycoat.errors import UsageError
 from buffycoat.records.differential import Differential, ReferenceRange, ReferenceRanges, Signer
 from buffycoat.taxonomy import CLASS_NAMES
@@ -214,3 +216,45 @@ def test_labels_are_folded_to_the_projects_spelling() -> None:
         "unidentified",
         "unidentified",
     ]
+
+
+@pytest.mark.parametrize(("given", "meant"), [(6200, "6.2"), (1200.0, "1.2"), (6.2e6, "6.2"), (6.2e9, "6.2")])
+def test_a_leukocyte_count_in_another_unit_is_refused_with_what_was_meant(given: float, meant: str) -> None:
+    with pytest.raises(
+        UsageError, match=rf"(?s)another unit.*Did you mean {meant}\? It is in 10⁹/L: divide cells per µL"
+    ):
+        count(["monocyte"], wbc=given)
+
+
+@pytest.mark.parametrize(
+    ("given", "warned"), [(0.05, True), (0.1, False), (6.2, False), (100, False), (100.5, True), (1000, True)]
+)
+def test_an_unusual_leukocyte_count_is_asked_after(given: float, warned: bool) -> None:
+    made = count(["monocyte"] * 200, wbc=given)
+    assert ("leukocyte-count" in {caution.code for caution in made.cautions}) == warned
+
+
+def test_a_specimen_is_collected_before_it_is_counted_and_in_a_zone() -> None:
+    when = datetime(2025, 1, 2, 3, 4, tzinfo=UTC)
+    assert count(["monocyte"], created=when, collected=when).collected == when
+    with pytest.raises(UsageError, match=r"was collected 2025-01-02T03:05:00\+00:00, after it was counted"):
+        count(["monocyte"], created=when, collected=when.replace(minute=5))
+    with pytest.raises(UsageError, match="collected"):
+        count(["monocyte"], collected=datetime(2025, 1, 2))
+
+
+def test_a_moment_is_taken_with_its_zone_and_without_one_as_the_computers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        assert moment("2025-03-04T09:05").isoformat() == "2025-03-04T09:05:00+05:30"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert moment("2025-03-04 09:05:06Z").isoformat() == "2025-03-04T09:05:06+00:00"
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2025-03-04", "20250304", "2025-02-30T09:05", "0001-01-01T00:00"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected a date and a time"):
+        moment(text)

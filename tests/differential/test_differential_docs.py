@@ -11,6 +11,7 @@ import typer.main
 
 from buffycoat.cli.main import app
 from buffycoat.differential import read_ranges
+from buffycoat.differential.sheet import Sheet
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs/differential.md").read_text(encoding="utf-8")
 
@@ -32,6 +33,13 @@ def test_the_ranges_of_the_document_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "ours.toml"
     path.write_text(content, encoding="utf-8")
     assert read_ranges(path).ranges[0].high == 75
+
+
+def test_the_sheet_of_the_document_can_be_read(tmp_path: Path) -> None:
+    (content,) = re.findall(r"```csv\n(.*?)```", TEXT, re.DOTALL)
+    path = tmp_path / "slides.csv"
+    path.write_text(content, encoding="utf-8")
+    assert Sheet(path).of("12").wbc == 6.2
 
 
 def test_the_command_takes_every_option_of_the_document() -> None:

@@ -14,7 +14,7 @@ from buffycoat.differential import count
 from buffycoat.differential.fhir import fhir_document
 from buffycoat.records.differential import Differential
 from buffycoat.taxonomy import CELL_TYPES
-from tests.differential.differential_cases import NASTY, SEAL, SIGNER, WHEN, full, plain, sealed
+from tests.differential.differential_cases import DRAWN, NASTY, SEAL, SIGNER, WHEN, full, plain, sealed
 
 
 def validated(*counts: Differential) -> Any:
@@ -104,7 +104,7 @@ def test_a_receiver_knows_the_final_and_the_amended_result_of_a_preliminary_one(
     def named(made: Differential) -> dict[str, str]:
         found = {}
         for entry in validated(made).entry:
-            (own,) = entry.resource.identifier
+            (own,) = [one for one in entry.resource.identifier if one.system == "urn:ietf:rfc:3986"]
             found[str(own.value)] = entry.resource.code.text
         return found
 
@@ -139,3 +139,38 @@ def test_the_report_of_a_signed_count_carries_its_seal() -> None:
     assert (extension.url, extension.valueString) == ("urn:buffycoat:seal", SEAL)
     for made in (full(), plain()):
         assert all(entry.resource.extension is None for entry in validated(made).entry)
+
+
+@pytest.mark.parametrize("name", ["A", "12^A|x", NASTY, "&" * 200])
+def test_each_report_and_panel_names_its_own_slide(name: str) -> None:
+    bundle = validated(plain(slide=name), plain(slide="another"))
+    resources: dict[str, Any] = {entry.fullUrl: entry.resource for entry in bundle.entry}
+    reports: list[Any] = [one for one in resources.values() if isinstance(one, DiagnosticReport)]
+    for report, slide in zip(reports, (name, "another"), strict=True):
+        panel = resources[report.result[0].reference]
+        for resource in (report, panel):
+            (named,) = [one.value for one in resource.identifier if one.system == "urn:buffycoat:slide"]
+            assert named == slide
+        assert f"Slide: {slide}." in report.conclusion
+        assert f"Slide: {slide}." in [note.text for note in panel.note]
+
+
+def test_the_time_of_the_specimen_is_not_that_of_the_count() -> None:
+    for entry in validated(plain(wbc=6.2, collected=DRAWN)).entry:
+        assert (entry.resource.effectiveDateTime, entry.resource.issued) == (DRAWN, WHEN)
+    for entry in validated(full(collected=DRAWN)).entry:
+        assert (entry.resource.effectiveDateTime, entry.resource.issued) == (DRAWN, SIGNER.signed_at)
+    for entry in validated(plain(wbc=6.2)).entry:
+        assert (entry.resource.effectiveDateTime, entry.resource.issued) == (None, WHEN)
+
+
+def test_an_accession_of_the_laboratorys_is_an_identifier_and_keeps_the_others() -> None:
+    def identifiers(made: Differential) -> list[tuple[str | None, str]]:
+        return [(one.system, one.value) for entry in validated(made).entry for one in entry.resource.identifier]
+
+    given = identifiers(plain(accession=NASTY))
+    assert given == identifiers(plain(accession=NASTY, created=WHEN.replace(hour=12)))
+    assert given.count((None, NASTY)) == 2
+    (accession,) = [one for one in validated(plain(accession=NASTY)).entry[0].resource.identifier if one.type]
+    assert accession.type.coding[0].code == "ACSN"
+    assert not [system for system, _ in identifiers(plain()) if system is None]

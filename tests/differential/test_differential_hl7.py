@@ -15,7 +15,7 @@ from buffycoat.differential.hl7 import LOCAL, escaped, hl7_text
 from buffycoat.differential.identity import accession_of
 from buffycoat.records.differential import Differential, ReferenceRange, ReferenceRanges
 from buffycoat.taxonomy import CELL_TYPES
-from tests.differential.differential_cases import NASTY, SEAL, SIGNER, WHEN, full, plain, sealed
+from tests.differential.differential_cases import DRAWN, NASTY, SEAL, SIGNER, WHEN, full, plain, sealed
 
 _BACK = {"F": "|", "S": "^", "R": "~", "T": "&", "E": "\\", ".br": "\n"}
 
@@ -172,3 +172,79 @@ def test_a_signed_count_carries_its_seal() -> None:
     assert obx.obx_11.to_er7() == "F"
     for made in (full(), plain()):
         assert "SEAL" not in {obx.obx_3.obx_3_1.to_er7() for obx in observations(parsed(made))}
+
+
+def of_code(made: Differential) -> dict[str, Any]:
+    return {obx.obx_3.obx_3_1.to_er7(): obx for obx in observations(parsed(made))}
+
+
+@pytest.mark.parametrize("name", ["A", "12^A|x", NASTY])
+def test_each_message_of_a_batch_names_its_own_slide(name: str) -> None:
+    batch = hl7_text([plain(slide=name), plain(slide="another")])
+    messages = [f"MSH{text}".partition("\rBTS")[0] for text in batch.split("MSH")[1:]]
+    for text, slide in zip(messages, (name, "another"), strict=True):
+        message = parse_message(text, validation_level=VALIDATION_LEVEL.STRICT)
+        message.validate()
+        first = observations(message)[0]
+        assert (first.obx_2.to_er7(), first.obx_3.to_er7()) == ("ST", f"SLIDE^Slide^{LOCAL}")
+        assert unescaped(first.obx_5.to_er7()) == slide
+        notes = message.oru_r01_patient_result.oru_r01_order_observation.nte
+        assert f"Slide: {slide}." in [unescaped(note.nte_3.to_er7()) for note in notes]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("&" * 66, "ST"), ("x" * 199, "ST"), ("&" * 67, "TX"), ("x" * 200, "TX")])
+def test_a_name_too_long_for_a_string_is_text(name: str, kind: str) -> None:
+    # The strict parser takes every OBX-5 for an ST, whatever OBX-2 says.
+    first = observations(parse_message(hl7_text([plain(slide=name)]), validation_level=VALIDATION_LEVEL.TOLERANT))[0]
+    assert (first.obx_2.to_er7(), unescaped(first.obx_5.to_er7())) == (kind, name)
+
+
+def test_absolute_counts_have_their_limits() -> None:
+    made = full()
+    found = of_code(made)
+    for row in made.types:
+        if row.absolute is None or row.absolute.value is None:
+            assert f"{row.name.upper()}-ABSOLUTE-LIMITS" not in found
+            continue
+        obx = found[f"{row.name.upper()}-ABSOLUTE-LIMITS"]
+        _, low, dash, high = obx.obx_5.to_er7().split("^")
+        assert (obx.obx_2.to_er7(), obx.obx_6.obx_6_1.to_er7(), dash) == ("SN", "10*9/L", "-")
+        assert obx.obx_4.to_er7() == found[f"{row.name.upper()}-COUNT"].obx_4.to_er7()
+        assert float(low) == pytest.approx(row.absolute.interval.low, abs=0.005)
+        assert float(high) == pytest.approx(row.absolute.interval.high, abs=0.005)
+    assert not any("ABSOLUTE" in code for code in of_code(plain()))
+
+
+def test_the_time_of_the_specimen_is_not_that_of_the_count() -> None:
+    message = parsed(full(collected=DRAWN))
+    message.validate()
+    order = message.oru_r01_patient_result.oru_r01_order_observation
+    drawn, counted = "20250303210500+0100", "20250304050607+0000"
+    assert order.obr.obr_7.to_er7() == drawn
+    assert order.obr.obr_22.to_er7() == "20250304090000+0000", "signed"
+    assert order.oru_r01_specimen.spm.spm_17.to_er7() == drawn
+    for obx in observations(message):
+        elsewhere = obx.obx_3.obx_3_1.to_er7() == "26464-8"
+        assert (obx.obx_14.to_er7(), obx.obx_19.to_er7()) == (drawn, "" if elsewhere else counted)
+
+
+def test_without_the_specimens_time_only_the_field_that_must_be_filled_holds_the_counts() -> None:
+    message = parsed(plain(specimen="25-0417"))
+    order = message.oru_r01_patient_result.oru_r01_order_observation
+    counted = "20250304050607+0000"
+    assert (order.obr.obr_7.to_er7(), order.obr.obr_22.to_er7()) == (counted, counted)
+    assert order.oru_r01_specimen.spm.spm_17.to_er7() == ""
+    assert {(obx.obx_14.to_er7(), obx.obx_19.to_er7()) for obx in observations(message)} == {("", counted)}
+
+
+def test_an_accession_of_the_laboratorys_stands_as_its_own_and_as_the_programs_number() -> None:
+    def numbers(made: Differential) -> tuple[str, str]:
+        obr = parsed(made).oru_r01_patient_result.oru_r01_order_observation.obr
+        return unescaped(obr.obr_2.obr_2_1.to_er7()), unescaped(obr.obr_3.obr_3_1.to_er7())
+
+    for own in ("25-0417", NASTY):
+        again = plain(accession=own, created=WHEN.replace(hour=12))
+        assert numbers(plain(accession=own)) == numbers(again) == (own, own)
+    first = plain()
+    assert numbers(first) == ("", first.accession), "a placer never gave it"
+    assert numbers(plain(accession=first.accession, created=WHEN.replace(hour=12))) == ("", first.accession)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import zipfile
 from contextlib import AbstractContextManager
@@ -22,8 +23,10 @@ from buffycoat.differential.slides import Slide, folder_of, slide_name, slides_o
 from buffycoat.differential.write import read, text_of
 from buffycoat.errors import DataError, OutputError, UsageError
 from buffycoat.files import replacing
+from buffycoat.predict.items import Item
 from buffycoat.predict.predictor import Predictor
 from buffycoat.predict.sources import walk
+from buffycoat.records.documents import Fault
 from buffycoat.synth.smear import draw_field
 from tests.bundles import operating_point, tiny_bundle
 
@@ -110,9 +113,8 @@ def test_a_zip_with_backslashes_joins_no_slides_and_what_a_mac_leaves_makes_none
 
 
 def test_an_empty_list_is_no_count(bundle: Path) -> None:
-    code, out, _ = run("-", "--bundle", bundle, "--format", "json")
-    assert code == 1
-    assert "the list on standard input is empty" in out
+    with pytest.raises(DataError, match="Cannot be opened: -: the list on standard input is empty"):
+        run("-", "--bundle", bundle, "--format", "json")
 
 
 def test_slides_of_one_name_are_told_apart(bundle: Path, folder: Path, tmp_path: Path) -> None:
@@ -410,3 +412,179 @@ def test_a_count_that_cannot_be_written_is_shown_and_the_other_outputs_are_made(
     assert isinstance(done.exception, OutputError)
     assert "60.0" in done.stdout
     assert [path.name for path in sorted(tmp_path.glob("a.*"))] == ["a.json"]
+
+
+@pytest.fixture
+def here(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the working folder: slides A and B in it, and an output of its own."""
+    for path in sorted(folder.rglob("*.png")):
+        copy = tmp_path / path.relative_to(folder)
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_mistyped_name_makes_no_slide(bundle: Path, here: Path) -> None:
+    (here / "broken.zip").write_bytes(b"PK\x03\x04 no archive")
+    given = ["typo", "A/*.tif", "s3://bucket/a.png", "lost/1.png", "broken.zip"]
+    code, text, err = run("A", *given, "-b", bundle, "--json", "-q")
+    assert code == 1
+    (slide,) = json.loads(text)["slides"]
+    assert (slide["slide"], slide["faults"]) == ("A", [])
+    assert all(f"{name}: " in err for name in given)
+    code, _, err = run("A", "typo", "-b", bundle, "--wbc", 6.2, "-o", "t.hl7", "-q")
+    assert code == 1
+    assert "typo: missing" in err
+    message = (here / "t.hl7").read_bytes().decode()
+    assert message.count("MSH|") == 1
+    assert "|A|" in next(line for line in message.split("\r") if "SLIDE^Slide" in line)
+
+
+@pytest.mark.parametrize("given", [["typo"], ["A/*.tif"], ["s3://bucket/a.png", "lost/1.png"], ["bare.zip"]])
+def test_where_nothing_can_be_opened_nothing_is_written(bundle: Path, here: Path, given: list[str]) -> None:
+    with zipfile.ZipFile(here / "bare.zip", "w") as packed:
+        packed.writestr("letter.txt", "dear")
+    with pytest.raises(DataError, match="Cannot be opened: ") as caught:
+        run(*given, "-b", bundle, "-o", "t.hl7", "--wbc", 6.2)
+    assert all(f"{name}: " in str(caught.value) for name in given)
+    assert not (here / "t.hl7").exists()
+    with pytest.raises(DataError, match="Cannot be opened: "):
+        slides_of(Predictor.load(bundle, threads=1), walk(given))
+
+
+def test_what_a_slide_lacks_is_told_by_the_slide(bundle: Path, here: Path) -> None:
+    predictor = Predictor.load(bundle, threads=1)
+    unopened: list[Fault] = []
+    (slide,) = slides_of(predictor, walk(["A/1.png", "A/7.png", "A/8*.png"]), unopened=unopened)
+    assert ([fault.file for fault in slide.faults], slide.unread) == (["A/7.png"], 1)
+    assert [fault.file for fault in unopened] == ["A/8*.png"]
+    assert "unreadable" in {caution.code for caution in differential_of(slide, predictor.card).cautions}
+    (joined,) = slides_of(predictor, walk(["A", "typo"]), name="12")
+    assert [fault.file for fault in joined.faults] == ["typo"], "one slide: it lacks all that could not be opened"
+    pixels = (here / "A/1.png").read_bytes()
+    broken = [
+        Item("case.tar!/C/1.png", pixels),
+        Item("case.tar", None, error="truncated"),
+        Item("o.tar!/1.png", pixels),
+    ]
+    cut, whole = slides_of(predictor, broken)
+    assert ([fault.file for fault in cut.faults], whole.faults) == (["case.tar"], [])
+
+
+def test_copies_of_an_unreadable_photograph_are_unreadable(bundle: Path, here: Path) -> None:
+    for name in ("x.png", "y.png", "z.png"):
+        (here / "A" / name).write_bytes(b"")
+    (here / "A/9.png").write_bytes((here / "A/1.png").read_bytes())
+    predictor = Predictor.load(bundle, threads=1)
+    (slide,) = slides_of(predictor, walk(["A", "A/x.png"]))
+    assert (slide.fields, slide.unread, slide.copies) == (3, 3, 2), "9.png is a copy; x.png was named twice"
+    problems = {Path(fault.file).name: fault.problem for fault in slide.faults[:-1]}
+    assert problems["9.png"] == "the same file as A/1.png"
+    assert problems["z.png"] == f"{problems['x.png']}, the same file as A/x.png"
+    sentences = " ".join(differential_of(slide, predictor.card).warnings)
+    assert "3 photographs could not be used" in sentences
+    assert "2 files are copies" in sentences
+
+
+def _sheet(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_a_sheet_says_what_is_known_of_each_slide(bundle: Path, here: Path) -> None:
+    sheet = _sheet(
+        here / "slides.csv",
+        "Slide;specimen;subject;wbc;collected;accession",
+        "B;S-2;P-2;;;25-0418",
+        "A;S-1;P-1;6.2;2025-03-04T09:05+01:00;",
+    )
+    code, _, _ = run("A", "B", "-b", bundle, "--sheet", sheet, "-o", "t.json", "-o", "t.hl7", "-o", "t.fhir.json", "-q")
+    assert code == 0
+    first, second = read(Path("t.json"))
+    assert (first.slide, first.specimen, first.subject, first.wbc) == ("A", "S-1", "P-1", 6.2)
+    assert first.collected is not None
+    assert first.collected.isoformat() == "2025-03-04T09:05:00+01:00"
+    assert (second.specimen, second.wbc, second.collected, second.accession) == ("S-2", None, None, "25-0418")
+    batch = (here / "t.hl7").read_bytes().decode().split("MSH|")[1:]
+    assert [("P-1" in one, "P-2" in one, "|25-0418|25-0418^BUFFYCOAT|" in one) for one in batch] == [
+        *((True, False, False), (False, True, True)),
+    ]
+    _sheet(here / "r1.csv", "type,count", "neutrophil,120")
+    _sheet(here / "r2.csv", "type,count", "neutrophil,80")
+    code, text, _ = run("r1.csv", "r2.csv", "--sheet", _sheet(here / "s.csv", "slide,wbc", "r2,5", "r1,6"), "--json")
+    assert code == 0
+    assert [(one["slide"], one["wbc"]) for one in json.loads(text)["slides"]] == [("r1", 6.0), ("r2", 5.0)]
+    with pytest.raises(UsageError, match="--sheet changes a count when it is made"):
+        run("t.json", "--sheet", sheet)
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (["slide,specimens", "A,1"], "row 1: the column 'specimens' is not known"),
+        (["specimen", "A"], "row 1: the column slide is missing"),
+        (["slide,wbc,wbc", "A,1,2"], "row 1: the column 'wbc' stands twice"),
+        (["slide,wbc", "A,6.2", "B,many"], "row 3: wbc: expected a number in 10⁹/L such as 6.2, found 'many'"),
+        (["slide;wbc", "A;6,2"], "row 2: wbc: expected a number in 10⁹/L such as 6.2, found '6,2'"),
+        (["slide,wbc", "A,6200"], "row 2: .*Did you mean 6.2"),
+        (["slide,wbc", "A,0"], "row 2: .*wbc"),
+        (["slide,collected", "A,2025-03-04"], "row 2: .*no time of day"),
+        (["slide,collected", "A,2999-03-04T09:05"], "row 2: .*after it was counted"),
+        (["slide,specimen", f"A,{'S' * 65}"], "row 2: .*specimen"),
+        (["slide,wbc", "A,6", "A,7"], "row 3: the slide 'A' stands twice, in row 2 before"),
+        (["slide,accession", "A,1", "B,1"], "row 3: the accession '1' stands twice, in row 2 before"),
+        (["slide,wbc", ",6"], "row 2: no slide is named"),
+        (["slide,wbc", "A,6,7"], "row 2: more values than columns"),
+        (["slide,wbc", "A,x", "B,y"], "row 2: .*found 'x'; row 3: .*found 'y'"),
+        (["slide"], "holds no slide"),
+    ],
+)
+def test_a_wrong_sheet_is_said_by_row_before_anything_is_looked_at(
+    here: Path, lines: list[str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def counted(*_: object, **__: object) -> None:
+        raise AssertionError("photographs were looked at")
+
+    monkeypatch.setattr(Predictor, "load", counted)
+    with pytest.raises(DataError, match=f"(?s){said}"):
+        run("A", "B", "--sheet", _sheet(here / "s.csv", *lines))
+
+
+def test_a_sheet_and_the_slides_must_be_the_same(bundle: Path, here: Path) -> None:
+    with pytest.raises(DataError, match=r"(?s)no row for the slide 'B'.*Did you mean 'B1'"):
+        run("A", "B", "-b", bundle, "--sheet", _sheet(here / "s.csv", "slide", "A", "B1"), "-o", "t.hl7")
+    with pytest.raises(DataError, match="slides that were not counted: row 2: 'C'"):
+        run("A", "B", "-b", bundle, "--sheet", _sheet(here / "s.csv", "slide", "C", "A", "B"), "-o", "t.hl7")
+    assert not (here / "t.hl7").exists()
+    with pytest.raises(UsageError, match="--wbc and --accession and --sheet contradict"):
+        run("A", "--sheet", here / "s.csv", "--wbc", 6, "--accession", "1")
+    with pytest.raises(DataError, match="cannot be read"):
+        run("A", "--sheet", "none.csv")
+
+
+def test_the_same_accession_and_the_specimens_time_from_the_command(bundle: Path, here: Path) -> None:
+    for name in ("1.hl7", "2.hl7"):
+        given = ("--accession", "25-0417", "--collected", "2025-03-04T09:05+01:00", "--specimen", "S")
+        assert run("A", "-b", bundle, *given, "-o", name, "-q")[0] == 0
+    segments = [line.split("|") for line in (here / "2.hl7").read_bytes().decode().split("\r")]
+    (order,) = [line for line in segments if line[0] == "OBR"]
+    assert order[2:4] == ["25-0417", "25-0417^BUFFYCOAT"]
+    assert order[7] == "20250304090500+0100"
+    first = (here / "1.hl7").read_text(encoding="utf-8")
+    assert "|25-0417|25-0417^BUFFYCOAT|" in first, "counted again it replaces the first"
+    for wrong, said in (
+        (("--collected", "2025-03-04"), "--collected: .*no time of day"),
+        (("--wbc", 6200), "mean 6.2"),
+    ):
+        with pytest.raises(UsageError, match=f"(?s){said}"):
+            run("A", "-b", bundle, *wrong)
+    with pytest.raises(UsageError, match="--collected and --accession belongs"):
+        run("A", "B", "-b", bundle, "--collected", "2025-03-04T09:05Z", "--accession", "1")
+
+
+def test_a_comparison_is_in_the_csv_where_it_is_the_only_output(bundle: Path, here: Path) -> None:
+    _sheet(here / "r.csv", "type,count", "lymphocyte,150", "neutrophil,50")
+    assert run("A", "-b", bundle, "--against", "r.csv", "--against-name", "reader", "-o", "t.csv", "-q")[0] == 0
+    rows = {row["type"]: row for row in csv.DictReader((here / "t.csv").read_text(encoding="utf-8").splitlines())}
+    assert (rows["lymphocyte"]["compared_with"], rows["lymphocyte"]["other_count"]) == ("reader", "150")

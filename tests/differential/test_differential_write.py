@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from buffycoat.differential import count
+from buffycoat.differential import compare, count
 from buffycoat.differential.by_hand import read_counts
 from buffycoat.differential.csv_file import COLUMNS, csv_text
 from buffycoat.differential.write import FORMATS, format_of, read, text_of, write
 from buffycoat.errors import DataError, UsageError
 from buffycoat.records.differential import ReferenceRange, ReferenceRanges, Signer
-from tests.differential.differential_cases import NASTY, SEAL, WHEN, full, plain, sealed
+from tests.differential.differential_cases import DRAWN, NASTY, SEAL, WHEN, full, plain, sealed
 
 
 @pytest.mark.parametrize(
@@ -202,3 +202,38 @@ def test_a_number_or_a_field_beyond_all_bounds_is_said(row: str, said: str, tmp_
     path.write_text(f"type,count\n{row}\n")
     with pytest.raises(DataError, match=said):
         read_counts(path)
+
+
+def test_csv_holds_the_comparison() -> None:
+    other = count({"neutrophil": 60, "lymphocyte": 130, "blast": 10}, counted_by="person")
+    first = count({"neutrophil": 120, "lymphocyte": 80}, counted_by="person", slide="S1")
+    found = compare(first, other, names=("reader one", "=reader two"))
+    made = first.model_copy(update={"comparison": found})
+    rows = {row["type"]: row for row in csv.DictReader(io.StringIO(csv_text([made])))}
+    assert {(row["compared_with"], row["compared_as"]) for row in rows.values()} == {
+        ("'=reader two", "independent counts")
+    }
+    assert {row["comparison"] for row in rows.values()} == {" ".join(found.sentences)}
+    for one in found.types:
+        row = rows[one.name]
+        assert (row["other_count"], row["other_denominator"]) == (str(one.second.numerator), "200")
+        assert float(row["other_percent"]) == pytest.approx(one.second.value)
+        assert float(row["difference_points"]) == pytest.approx(one.difference.value)
+        assert float(row["difference_low"]) == pytest.approx(one.difference.interval.low)
+        assert float(row["p_holm"]) == pytest.approx(one.p_adjusted)
+        assert row["differs"] == ("yes" if one.differs else "no")
+    assert (rows["blast"]["count"], rows["blast"]["other_count"]) == ("0", "10"), "of the other count only"
+    assert rows["unidentified"]["differs"] == ""
+    (alone, *_) = csv.DictReader(io.StringIO(csv_text([plain()])))
+    assert alone["compared_with"] == alone["other_count"] == alone["comparison"] == ""
+
+
+def test_csv_and_json_carry_the_time_of_the_specimen_and_the_accession(tmp_path: Path) -> None:
+    made = plain(collected=DRAWN, accession="25-0417")
+    (row, *_) = csv.DictReader(io.StringIO(csv_text([made])))
+    assert (row["collected"], row["accession"]) == (DRAWN.isoformat(), "25-0417")
+    write([made], tmp_path / "a.json")
+    assert read(tmp_path / "a.json") == (made,)
+    page = text_of([made], "html")
+    assert "2025-03-03 21:05" in page
+    assert "25-0417" in page

@@ -61,6 +61,29 @@ def differential(
     subject: Annotated[
         str | None, typer.Option(help="Your identifier of the subject, for the outputs.", show_default=False)
     ] = None,
+    collected: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="When the specimen was collected: ISO 8601; without a zone it is this computer's.",
+            show_default=False,
+        ),
+    ] = None,
+    accession: Annotated[
+        str | None,
+        typer.Option(
+            help="Your accession number: a later result that carries it replaces this one.",
+            show_default="made of specimen, slide and time",
+        ),
+    ] = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="For several slides: a .csv with slide and any of specimen, subject, wbc, collected, accession.",
+            show_default=False,
+        ),
+    ] = None,
     wbc: Annotated[
         float | None, typer.Option(help="Leukocytes, 10⁹/L, measured elsewhere: gives absolute counts.")
     ] = None,
@@ -115,6 +138,9 @@ def differential(
             specimen=specimen,
             subject=subject,
             wbc=wbc,
+            collected=collected,
+            accession=accession,
+            sheet=sheet,
             ranges=ranges,
             against=against,
             against_name=against_name,

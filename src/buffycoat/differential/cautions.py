@@ -10,6 +10,9 @@ from buffycoat.records.differential import Caution, Differential, TypeCount
 FEW = 100
 """Fewer named cells than this are warned of."""
 
+LEAST_USUAL_WBC, MOST_USUAL_WBC = 0.1, 100.0
+"""Leukocyte counts outside, 10⁹/L, are rare enough to be asked after: they may be in another unit."""
+
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
@@ -22,9 +25,12 @@ def cautions(made: Differential, known: Circumstances) -> tuple[Caution, ...]:
     """Return everything that applies to a count, the gravest first."""
     return tuple(
         found
-        for part in (_few(made), _unidentified(made), _types(made), _classifier(made), _photographs(made, known))
+        for part in (
+            *(_few(made), _leukocytes(made), _unidentified(made), _types(made), _classifier(made)),
+            *(_photographs(made, known), _ranges(made)),
+        )
         for found in part
-    ) + tuple(_ranges(made))
+    )
 
 
 def cells(n: int) -> str:
@@ -48,6 +54,15 @@ def _few(made: Differential) -> Iterator[Caution]:
             sentence=f"Only {cells(made.denominator)} {'was' if made.denominator == 1 else 'were'} named, fewer than "
             f"{FEW}: the limits are wide "
             f"({widest.name}s {limits.low:.0f} to {limits.high:.0f} %).",
+        )
+
+
+def _leukocytes(made: Differential) -> Iterator[Caution]:
+    if made.wbc is not None and not LEAST_USUAL_WBC <= made.wbc <= MOST_USUAL_WBC:
+        yield Caution(
+            code="leukocyte-count",
+            sentence=f"The leukocyte count given, {made.wbc:g} × 10⁹/L, is unusual: if it is in another unit, the "
+            "absolute counts are wrong.",
         )
 
 

@@ -5,6 +5,7 @@ The labels may come from the program, from a person, or from the program correct
 
 from __future__ import annotations
 
+import math
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -31,6 +32,9 @@ from buffycoat.records.differential import (
 )
 from buffycoat.records.documents import Fault, explain
 from buffycoat.taxonomy import CLASS_NAMES, canonical, order
+
+MOST_WBC = 1000.0
+"""The highest leukocyte count that is taken, 10⁹/L; a higher one is most likely in another unit."""
 
 _OTHER_NAMES = {
     **dict.fromkeys(("", "unknown", "unclassified", "not classified", "u"), UNIDENTIFIED),
@@ -72,6 +76,7 @@ def count(
     comparison: CountComparison | None = None,
     level: float = LEVEL,
     created: datetime | None = None,
+    collected: datetime | None = None,
     accession: str | None = None,
 ) -> Differential:
     """Count labels.
@@ -92,7 +97,7 @@ def count(
     reasons
         Why cells were left unidentified, and how many.
     wbc
-        Leukocytes, 10⁹/L, measured elsewhere: gives absolute counts.
+        Leukocytes, 10⁹/L, measured elsewhere: gives absolute counts. At most 1000.
     ranges
         The laboratory's reference ranges; None: nothing is flagged.
     status, signer
@@ -110,9 +115,11 @@ def count(
         Confidence level of the limits.
     created
         When the count was made; now, if not given.
+    collected
+        When the specimen was collected, if it is known; with its zone, and not after `created`.
     accession
         By which a receiver of HL7 or FHIR knows later results of this count: give the final and the amended one that of
-        the preliminary. None: one made of specimen, slide and `created`.
+        the preliminary, or all of them the laboratory's own. None: one made of specimen, slide and `created`.
 
     Raises
     ------
@@ -130,6 +137,8 @@ def count(
     denominator = sum(tally.values())
     assessed = set(CLASS_NAMES if known is None else map(canonical, known)) | {name for name in tally if tally[name]}
     who = counted_by if isinstance(counted_by, Counter) else _counter(counted_by)
+    if wbc is not None:
+        _hold_wbc(wbc)
     try:
         rows = tuple(
             _row(name, tally[name], denominator, name in assessed, wbc, ranges, level)
@@ -144,6 +153,7 @@ def count(
             signer=signer,
             counted_by=who,
             created=created or datetime.now(UTC).replace(microsecond=0),
+            collected=collected,
             denominator=denominator,
             types=rows,
             unidentified=unidentified,
@@ -162,8 +172,25 @@ def count(
         )
     except ValidationError as error:
         raise UsageError(f"The differential of {slide!r} cannot be made: {explain(error)}.") from error
+    if made.collected is not None and made.collected > made.created:
+        raise UsageError(
+            f"The specimen of {slide!r} was collected {made.collected.isoformat()}, after it was counted "
+            f"({made.created.isoformat()}).",
+            hint="Give the zone with the time, such as 2025-03-04T09:05+01:00.",
+        )
     return made.model_copy(
         update={"cautions": cautions(made, Circumstances(copies=copies)), "accession": accession_of(made)}
+    )
+
+
+def _hold_wbc(wbc: float) -> None:
+    """Refuse a leukocyte count that is most likely in another unit."""
+    if not MOST_WBC < wbc < math.inf:
+        return
+    likely = [wbc / per for per in (1e3, 1e6, 1e9) if 1 <= wbc / per <= 100]
+    raise UsageError(
+        f"A leukocyte count (wbc) of {wbc:g} × 10⁹/L is most likely in another unit; at most {MOST_WBC:g} is taken.",
+        hint=(f"Did you mean {likely[0]:g}? " if likely else "") + "It is in 10⁹/L: divide cells per µL by 1000.",
     )
 
 

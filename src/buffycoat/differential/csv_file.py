@@ -6,16 +6,22 @@ import csv
 import io
 from collections.abc import Sequence
 
+from buffycoat.differential.identity import accession_of
 from buffycoat.differential.words import flag_text
-from buffycoat.records.differential import ARTEFACT, UNIDENTIFIED, Differential, TypeCount
+from buffycoat.records.differential import ARTEFACT, UNIDENTIFIED, Differential, TypeCount, TypeDifference
 
 COLUMNS = (
     *("slide", "specimen", "subject", "status", "signer", "signed_at", "counted_by", "type", "count", "denominator"),
     *("percent", "percent_low", "percent_high", "level", "absolute_10e9_per_l", "absolute_low", "absolute_high"),
-    *("flag_percent", "flag_absolute", "assessed", "cautions", "notice", "seal"),
+    *("flag_percent", "flag_absolute", "assessed", "cautions", "notice", "seal", "collected", "accession"),
+    *("compared_with", "compared_as", "other_count", "other_denominator", "other_percent", "other_low", "other_high"),
+    *("difference_points", "difference_low", "difference_high", "p_value", "p_holm", "differs", "comparison"),
 )
-"""The columns, in order. Figures have full precision; limits and flags are empty where there are none; cautions and
-seal are the slide's, the same in each of its rows."""
+"""The columns, in order. Figures have full precision; limits and flags are empty where there are none; cautions,
+seal, collected, accession, compared_with, compared_as and comparison (its sentences) are the slide's, the same in each
+of its rows. The comparison's figures stand in the row of their type, and are empty where nothing was compared."""
+
+_NO_DIFFERENCE = [""] * 11
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -36,10 +42,19 @@ def csv_text(counts: Sequence[Differential]) -> str:
             signer.signed_at.isoformat() if signer else "",
             _safe(made.counted_by.name),
         )
-        tail = (_safe(" ".join(made.warnings)), made.notice, (signer.seal or "") if signer else "")
-        writer.writerows([*head, *_figures(row, made), *tail] for row in made.types)
+        tail = (
+            *(_safe(" ".join(made.warnings)), made.notice, (signer.seal or "") if signer else ""),
+            *("" if made.collected is None else made.collected.isoformat(), _safe(accession_of(made))),
+        )
+        found = made.comparison
+        other = ("", "") if found is None else (_safe(found.second), found.design)
+        said = "" if found is None else _safe(" ".join(found.sentences))
+        compared = {} if found is None else {row.name: row for row in found.types}
+        for row in [*made.types, *_of_the_other_only(made)]:
+            difference = _difference(compared[row.name]) if row.name in compared else _NO_DIFFERENCE
+            writer.writerow([*head, *_figures(row, made), *tail, *other, *difference, said])
         for name, n in ((UNIDENTIFIED, made.unidentified), (ARTEFACT, made.artefacts)):
-            writer.writerow([*head, name, n, *[""] * 11, *tail])
+            writer.writerow([*head, name, n, *[""] * 11, *tail, *other, *_NO_DIFFERENCE, said])
     return stream.getvalue()
 
 
@@ -59,6 +74,23 @@ def _figures(row: TypeCount, made: Differential) -> list[str | int]:
         flags.get("10*9/L", ""),
         "yes" if row.assessed else "no",
     ]
+
+
+def _of_the_other_only(made: Differential) -> list[TypeCount]:
+    """Return rows for types that only the count compared with has: none of them was counted here."""
+    own = {row.name for row in made.types}
+    rows = made.comparison.types if made.comparison is not None else ()
+    return [TypeCount(name=row.name, count=0, percent=row.first) for row in rows if row.name not in own]
+
+
+def _difference(row: TypeDifference) -> list[str]:
+    numbers = (
+        *(row.second.value, row.second.interval.low, row.second.interval.high),
+        *(row.difference.value, row.difference.interval.low, row.difference.interval.high),
+        *(row.p_value, row.p_adjusted),
+    )
+    counted = (str(n) if n is not None else "" for n in (row.second.numerator, row.second.denominator))
+    return [*counted, *map(_number, numbers), "yes" if row.differs else "no"]
 
 
 def _number(value: float | None) -> str:

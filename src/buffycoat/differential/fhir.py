@@ -11,7 +11,7 @@ from typing import Any
 
 from buffycoat import __version__
 from buffycoat.differential import codes, words
-from buffycoat.differential.identity import identifier, lasting_identifier
+from buffycoat.differential.identity import given_accession, identifier, lasting_identifier
 from buffycoat.records.differential import Differential, Flag, TypeCount
 from buffycoat.records.documents import Estimate
 from buffycoat.taxonomy import cell_type
@@ -24,6 +24,9 @@ _LOCAL = "urn:buffycoat:differential"
 
 SEAL = "urn:buffycoat:seal"
 """The extension of a DiagnosticReport that holds the seal of its signature."""
+
+SLIDE = "urn:buffycoat:slide"
+"""The system of the identifier that is the slide's name, on report and panel."""
 
 
 def fhir_document(counts: Sequence[Differential]) -> Resource:
@@ -45,6 +48,7 @@ def _entries(made: Differential) -> list[Resource]:
         members.append(("leukocytes", _leukocytes(made, made.wbc)))
     panel = {
         **_observation(made, codes.PANEL, "Differential count"),
+        "identifier": [_identifier(made, "observation/Differential count"), *_names(made)],
         "hasMember": [{"reference": _address(made, role)} for role, _ in members],
         "component": [
             _number("denominator", "Leukocytes named (denominator)", made.denominator),
@@ -60,15 +64,14 @@ def _entries(made: Differential) -> list[Resource]:
 def _report(made: Differential) -> Resource:
     report: Resource = {
         "resourceType": "DiagnosticReport",
-        "identifier": [_identifier(made, "report")],
+        "identifier": [_identifier(made, "report"), *_names(made)],
         "status": made.status,
         "category": [{"coding": [{"system": f"{_TERMS}/v2-0074", "code": "HM", "display": "Hematology"}]}],
         "code": _loinc(codes.PANEL, "Differential count"),
         **_subject(made),
-        "effectiveDateTime": made.created.isoformat(),
-        "issued": (made.signer.signed_at if made.signer else made.created).isoformat(),
+        **_times(made),
         "result": [{"reference": _address(made, "panel")}],
-        "conclusion": " ".join([made.notice, words.state(made), words.apart(made), *made.warnings]),
+        "conclusion": " ".join([made.notice, words.slide(made), words.state(made), words.apart(made), *made.warnings]),
     }
     if made.specimen is not None:
         report["specimen"] = [_specimen(made.specimen)]
@@ -89,7 +92,7 @@ def _observation(made: Differential, code: tuple[str, str] | None, text: str) ->
         ],
         "code": {"text": text} if code is None else _loinc(code, text),
         **_subject(made),
-        "effectiveDateTime": made.created.isoformat(),
+        **_times(made),
         "method": {"text": words.method(made)},
         "device": {"display": f"Buffycoat {__version__} (research software)"},
     }
@@ -97,7 +100,6 @@ def _observation(made: Differential, code: tuple[str, str] | None, text: str) ->
         resource["specimen"] = _specimen(made.specimen)
     if made.signer is not None:
         resource["performer"] = [{"display": made.signer.name}]
-        resource["issued"] = made.signer.signed_at.isoformat()
     return resource
 
 
@@ -155,12 +157,18 @@ def _judged(resource: Resource, flags: list[Flag], made: Differential) -> Resour
 
 
 def _notes(made: Differential) -> list[str]:
-    found = [made.notice, words.apart(made), *made.warnings]
+    found = [made.notice, words.slide(made), words.apart(made), *made.warnings]
     return found + list(made.comparison.sentences if made.comparison is not None else ())
 
 
 def _subject(made: Differential) -> Resource:
     return {} if made.subject is None else {"subject": {"type": "Patient", "identifier": {"value": made.subject}}}
+
+
+def _times(made: Differential) -> Resource:
+    """Return the specimen's time, where it is known, and that of the count or its signature."""
+    issued = (made.signer.signed_at if made.signer else made.created).isoformat()
+    return ({} if made.collected is None else {"effectiveDateTime": made.collected.isoformat()}) | {"issued": issued}
 
 
 def _specimen(name: str) -> Resource:
@@ -203,6 +211,15 @@ def _coded(system: str, code: str, display: str) -> Resource:
 
 def _identifier(made: Differential, role: str) -> Resource:
     return {"system": "urn:ietf:rfc:3986", "value": f"urn:uuid:{lasting_identifier(made, f'identifier/{role}')}"}
+
+
+def _names(made: Differential) -> list[Resource]:
+    """Return the names by which people know a count: its slide's, and the laboratory's accession where it has one."""
+    found: list[Resource] = [{"use": "secondary", "system": SLIDE, "value": made.slide}]
+    own = given_accession(made)
+    if own is not None:
+        found.append({"use": "usual", "type": _coded(f"{_TERMS}/v2-0203", "ACSN", "Accession ID"), "value": own})
+    return found
 
 
 def _address(made: Differential, role: str) -> str:

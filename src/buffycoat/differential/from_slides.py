@@ -40,6 +40,8 @@ def differential_of(
     comparison: CountComparison | None = None,
     level: float = LEVEL,
     created: datetime | None = None,
+    collected: datetime | None = None,
+    accession: str | None = None,
 ) -> Differential:
     """Return the program's preliminary count of a slide; parameters as in :func:`buffycoat.differential.count`."""
     classifier = classifier_of(card, views)
@@ -62,4 +64,6 @@ def differential_of(
         comparison=comparison,
         level=level,
         created=created,
+        collected=collected,
+        accession=accession,
     )

@@ -1,7 +1,9 @@
 r"""A count as an HL7 v2.5.1 message, ORU^R01: unsolicited observation results.
 
-One OBX per type holds the percentage (NM, LOINC); cell count, limits and absolute count follow as OBX of their own,
-tied to it by the sub-identifier (OBX-4). Text is escaped: ``|^~\&`` and line ends can never end a field.
+The first OBX names the slide: messages of a batch are told apart by it. One OBX per type holds the percentage (NM,
+LOINC); cell count, limits and absolute count follow as OBX of their own, tied to it by the sub-identifier (OBX-4).
+The time of collection stands in OBR-7, OBX-14 and SPM-17, that of the count in OBX-19 and OBR-22. Text is escaped:
+``|^~\&`` and line ends can never end a field.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from buffycoat.differential import codes, words
-from buffycoat.differential.identity import accession_of, identifier
+from buffycoat.differential.identity import accession_of, given_accession, identifier
 from buffycoat.records.differential import Differential, Flag, TypeCount
 from buffycoat.taxonomy import cell_type
 
@@ -20,6 +22,7 @@ Processing = Literal["P", "T", "D"]
 LOCAL = "99BUFFYCOAT"
 """The coding system of what LOINC has no code for; names that begin with 99 are local by the standard."""
 
+_MOST_ST = 199  # characters that a field of type ST may have, escapes counted
 _ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "~": "\\R\\", "&": "\\T\\"}
 _STATUS = {"preliminary": "P", "final": "F", "amended": "C"}
 _FLAGS = {"low": "L", "within": "N", "high": "H"}
@@ -77,14 +80,23 @@ def _message(made: Differential, processing: Processing) -> str:
     signed = "" if signer is None else _time(signer.signed_at)
     parts.append(
         _segment(
-            *("OBR", "1", "", f"{escaped(accession_of(made))}^BUFFYCOAT", _code(*codes.PANEL), "", "", stamp),
+            *("OBR", "1", escaped(given_accession(made) or ""), f"{escaped(accession_of(made))}^BUFFYCOAT"),
+            # The standard requires OBR-7 in a report: where the specimen's time is not known it holds the count's.
+            *(_code(*codes.PANEL), "", "", _time(made.collected or made.created)),
             *([""] * 14),
             *(signed or stamp, "", "HM", _STATUS[made.status]),
             *([""] * 6),
             "" if signer is None else f"&{_name(signer.name)}",
         )
     )
-    notes = [made.notice, words.state(made), f"{words.method(made)}.", words.apart(made), *made.warnings]
+    notes = [
+        made.notice,
+        words.slide(made),
+        words.state(made),
+        f"{words.method(made)}.",
+        words.apart(made),
+        *made.warnings,
+    ]
     if made.ranges is not None:
         notes.append(f"Reference ranges: {made.ranges.name}; {made.ranges.population}; {made.ranges.source}.")
     notes += made.comparison.sentences if made.comparison is not None else ()
@@ -95,7 +107,8 @@ def _message(made: Differential, processing: Processing) -> str:
             said = f"{words.flag_text(flag).capitalize()}: the limits reach into the reference range."
             parts.append(_segment("NTE", "1", "L", escaped(said)))  # OBX-8 has no word for it
     if made.specimen is not None:
-        parts.append(_segment("SPM", "1", f"{escaped(made.specimen)}", "", "BLD^Blood^HL70487"))
+        collected = "" if made.collected is None else _time(made.collected)
+        parts.append(_segment("SPM", "1", escaped(made.specimen), "", "BLD^Blood^HL70487", *([""] * 12), collected))
     return "".join(parts)
 
 
@@ -104,8 +117,11 @@ Observed = tuple[list[str], Flag | None]
 
 
 def _observations(made: Differential) -> Iterable[Observed]:
+    slide = escaped(made.slide)
+    yield _obx(made, "ST" if len(slide) <= _MOST_ST else "TX", _code("SLIDE", "Slide", LOCAL), "", slide, "")
     if made.wbc is not None:
-        yield _obx(made, "NM", _code(*codes.LEUKOCYTES), "", f"{made.wbc:g}", "10*9/L^10*9/L^UCUM")
+        value = f"{made.wbc:g}"
+        yield _obx(made, "NM", _code(*codes.LEUKOCYTES), "", value, "10*9/L^10*9/L^UCUM", elsewhere=True)
     for place, row in enumerate(made.types, 1):
         yield from _type(made, row, str(place))
     for name, title, n in (
@@ -142,6 +158,12 @@ def _type(made: Differential, row: TypeCount, sub: str) -> Iterable[Observed]:
         code = _code(f"{local}-ABSOLUTE", f"{plural}, absolute", LOCAL) if named is None else _code(*named)
         value = f"{row.absolute.value:.2f}"
         yield _obx(made, "NM", code, sub, value, "10*9/L^10*9/L^UCUM", flag=flags.get("10*9/L"))
+        limits = row.absolute.interval
+        if limits.low is not None and limits.high is not None:
+            title = f"{plural}, absolute, {100 * made.level:g} % limits (exact binomial, counting error only)"
+            between = f"^{limits.low:.2f}^-^{limits.high:.2f}"
+            code = _code(f"{local}-ABSOLUTE-LIMITS", title, LOCAL)
+            yield _obx(made, "SN", code, sub, between, "10*9/L^10*9/L^UCUM")
 
 
 def _obx(
@@ -154,12 +176,15 @@ def _obx(
     *,
     flag: Flag | None = None,
     status: str | None = None,
+    elsewhere: bool = False,
 ) -> Observed:
     between = "" if flag is None else _range(flag)
     abnormal = "" if flag is None else _FLAGS[flag.level]
-    observed = _time(made.created)
+    collected = "" if made.collected is None else _time(made.collected)
+    analysed = "" if elsewhere else _time(made.created)
     state = status or _STATUS[made.status]
-    return [kind, code, sub, value, unit, between, abnormal, "", "", state, "", "", observed], flag
+    fields = [kind, code, sub, value, unit, between, abnormal, "", "", state, "", "", collected]
+    return [*fields, "", "", "", "", analysed], flag
 
 
 def _range(flag: Flag) -> str:

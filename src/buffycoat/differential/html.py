@@ -19,6 +19,7 @@ from markupsafe import Markup
 from buffycoat import __version__
 from buffycoat.differential import words
 from buffycoat.differential.gallery import GalleryCell, Well, wells
+from buffycoat.differential.identity import given_accession
 from buffycoat.records.differential import ARTEFACT, NOTICE, UNIDENTIFIED, Differential, TypeCount
 from buffycoat.report.colours import class_roles, lightened, palettes, variables
 from buffycoat.taxonomy import order
@@ -120,7 +121,9 @@ def _slide(made: Differential, cells: Sequence[GalleryCell], roles: dict[str, st
 
 def _facts(made: Differential) -> list[tuple[str, str]]:
     when = made.created.strftime("%Y-%m-%d %H:%M %Z").strip()
-    facts = [("Specimen", made.specimen), ("Subject", made.subject), ("Counted", when), ("By", made.counted_by.name)]
+    drawn = None if made.collected is None else made.collected.strftime("%Y-%m-%d %H:%M %Z").strip()
+    facts = [("Specimen", made.specimen), ("Subject", made.subject), ("Collected", drawn)]
+    facts += [("Accession", given_accession(made)), ("Counted", when), ("By", made.counted_by.name)]
     if made.signer is not None:
         signed = made.signer.signed_at.strftime("%Y-%m-%d %H:%M %Z").strip()
         facts.append(("Signed", f"{made.signer.name}, {signed}"))

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
 
 from buffycoat.files import fingerprint
 from buffycoat.records.differential import Differential
 
+_OWN = re.compile(r"[0-9A-F]{20}")
 _SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "buffycoat/differential")
 
 
@@ -29,6 +31,12 @@ def lasting_identifier(made: Differential, role: str) -> uuid.UUID:
 def accession_of(made: Differential) -> str:
     """Return a count's accession; one that was written down without it has that of its first result."""
     return made.accession or accession(made.specimen or "", made.slide, made.created.isoformat())
+
+
+def given_accession(made: Differential) -> str | None:
+    """Return a count's accession where the laboratory gave it; None where this program made it."""
+    found = made.accession
+    return None if found is None or _OWN.fullmatch(found) else found
 
 
 def accession(*parts: str) -> str:

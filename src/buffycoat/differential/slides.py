@@ -1,19 +1,23 @@
 """From photographs to slides: the folder a photograph lies in is its slide.
 
-Nothing joins two folders silently: they may be two patients. Who has one slide in several folders gives it a name.
+Nothing joins two folders silently: they may be two patients. Who has one slide in several folders gives it a name. What
+could not be opened at all makes no slide.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
+import glob
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
+from buffycoat.differential.copies import Copies
 from buffycoat.differential.gallery import GalleryCell
+from buffycoat.errors import DataError
 from buffycoat.files import is_folder
+from buffycoat.predict.listing import is_photograph
 from buffycoat.predict.rows import shown
 from buffycoat.records.documents import Fault
 
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
     from buffycoat.predict.items import Item
     from buffycoat.predict.predictor import Predictor
     from buffycoat.predict.results import PhotographResult, Prediction
+
+
+_NAMED = 8  # sources in an error
 
 
 @dataclass(slots=True)
@@ -44,7 +51,8 @@ class Slide:
     faults
         Photographs that could not be read, and copies.
     copies
-        Files that were left out because their bytes are those of another.
+        Files that were left out because their bytes are those of another that was read. Copies are known once all
+        photographs were looked at.
     """
 
     name: str
@@ -74,6 +82,7 @@ def read_slides(
     name: str | None = None,
     pictures: bool = False,
     stop: Event | None = None,
+    unopened: list[Fault] | None = None,
 ) -> Iterator[tuple[Slide, PhotographResult]]:
     """Classify photographs and gather them by slide; yields the slide as far as it is known after each photograph.
 
@@ -89,18 +98,44 @@ def read_slides(
         Whether to keep a small picture of each cell.
     stop
         Once set, no further photograph is taken.
+    unopened
+        Filled at the end with the sources that could not be opened and belong to no slide: a name that does not exist,
+        a pattern without a match, an address. One that belongs to a slide is among its faults: a missing photograph
+        of its folder, an archive that breaks off, anything where all is one slide.
+
+    Raises
+    ------
+    DataError
+        There are such sources, and no list to put them into; raised after everything else was counted.
     """
     gathering = _Gathering(predictor, name, pictures=pictures)
     for result in predictor.run(gathering.fresh(items), stop=stop, also=gathering.picture if pictures else None):
         yield gathering.take(result), result
+    homeless = gathering.settle()
+    if unopened is not None:
+        unopened += homeless
+    elif homeless:
+        raise cannot_be_opened(homeless)
+
+
+def cannot_be_opened(faults: Sequence[Fault]) -> DataError:
+    """Return the error that names sources of which none could be opened."""
+    said = "; ".join(f"{fault.file}: {fault.problem}" for fault in faults[:_NAMED])
+    more = f"; and {len(faults) - _NAMED} more" if len(faults) > _NAMED else ""
+    return DataError(f"Cannot be opened: {said}{more}.")
 
 
 def slides_of(
-    predictor: Predictor, items: Iterable[Item], *, name: str | None = None, pictures: bool = False
+    predictor: Predictor,
+    items: Iterable[Item],
+    *,
+    name: str | None = None,
+    pictures: bool = False,
+    unopened: list[Fault] | None = None,
 ) -> list[Slide]:
     """Return the slides of some photographs, in the order in which each began; parameters as in :func:`read_slides`."""
     found: dict[int, Slide] = {}
-    for slide, _ in read_slides(predictor, items, name=name, pictures=pictures):
+    for slide, _ in read_slides(predictor, items, name=name, pictures=pictures, unopened=unopened):
         found.setdefault(id(slide), slide)
     return list(found.values())
 
@@ -113,21 +148,23 @@ class _Gathering:
         self._slides: dict[str, Slide] = {}
         self._names: set[str] = set()
         self._pictures: dict[int, list[bytes]] | None = {} if pictures else None
-        self._seen = _Copies()
+        self._seen = Copies()
+        self._copied: list[tuple[str, str, str]] = []  # key of the slide, the copy, the first with these bytes
+        self._failed: dict[tuple[str, str], str] = {}
+        self._sources: list[tuple[str, str]] = []
 
     def fresh(self, items: Iterable[Item]) -> Iterator[Item]:
-        """Yield what is not a copy of another photograph of its slide."""
+        """Yield what can be looked at and is not a copy of another photograph of its slide."""
         for item in items:
+            if item.content is None and item.error is not None and _is_source(item.name):
+                self._sources.append((item.name, item.error))
+                continue
             key = self._key(item.name)
             first = self._seen.first(key, item)
             if first is None:
                 yield item
                 continue
-            slide = self._slide(key)
-            slide.copies += 1
-            slide.faults.append(
-                Fault(file=shown(item.name), problem=f"the same file as {shown(first)}", action="left out")
-            )
+            self._copied.append((key, item.name, first))
 
     def picture(self, item: Item, result: PhotographResult) -> None:
         """Keep a picture of each cell of a photograph; called on the threads at work."""
@@ -140,6 +177,7 @@ class _Gathering:
         """Add a photograph's cells to its slide."""
         slide = self._slide(self._key(result.image))
         if result.error is not None:
+            self._failed[(self._key(result.image), result.image)] = result.error
             slide.faults.append(Fault(file=shown(result.image), problem=shown(result.error), action="left out"))
             return slide
         slide.fields += 1
@@ -151,6 +189,41 @@ class _Gathering:
             if cell.reason is not None:
                 slide.reasons[cell.reason] = slide.reasons.get(cell.reason, 0) + 1
         return slide
+
+    def settle(self) -> list[Fault]:
+        """Judge what can be judged only after the rest: copies, and sources that could not be opened.
+
+        Returns
+        -------
+        The sources that belong to no slide.
+        """
+        for key, name, first in self._copied:
+            slide = self._slide(key)
+            same = f"the same file as {shown(first)}"
+            # A file that was named twice is one photograph; one of its own, with the same bytes, is a second.
+            error = self._failed.get((key, first)) if name != first else None
+            slide.copies += error is None
+            problem = same if error is None else f"{shown(error)}, {same}"
+            slide.faults.append(Fault(file=shown(name), problem=problem, action="left out"))
+        homeless = []
+        for name, error in self._sources:
+            fault = Fault(file=shown(name), problem=shown(error), action="left out")
+            homes = self._homes(name)
+            for slide in homes:
+                slide.faults.append(fault)
+            if not homes:
+                homeless.append(fault)
+        return homeless
+
+    def _homes(self, source: str) -> list[Slide]:
+        """Return the slides that lack something because a source could not be opened."""
+        if self._name is not None:
+            return list(self._slides.values())
+        inside = [slide for key, slide in self._slides.items() if key == source or key.startswith(f"{source}!/")]
+        beside = self._slides.get(folder_of(source))
+        if inside or beside is None or not is_photograph(source) or glob.has_magic(source):
+            return inside
+        return [beside]
 
     def _key(self, image: str) -> str:
         return "" if self._name is not None else folder_of(image)
@@ -174,36 +247,6 @@ class _Gathering:
         return name
 
 
-class _Copies:
-    """Finds files of a slide with the same bytes; hashes only where the sizes agree."""
-
-    def __init__(self) -> None:
-        self._alone: dict[tuple[str, int], tuple[str, Path | bytes | None]] = {}
-        self._known: dict[tuple[str, int, bytes], str] = {}
-
-    def first(self, key: str, item: Item) -> str | None:
-        """Return the name of the photograph that this one is a copy of, or None."""
-        size = _size(item.content)
-        if size is None:
-            return None
-        if (key, size) not in self._alone:
-            # An archive's member is not kept in memory, only its hash.
-            kept = item.content if isinstance(item.content, Path) else None
-            self._alone[(key, size)] = (item.name, kept)
-            if kept is None:
-                self._known[(key, size, _digest(item.content))] = item.name
-            return None
-        name, waiting = self._alone[(key, size)]
-        if waiting is not None:
-            self._known.setdefault((key, size, _digest(waiting)), name)
-            self._alone[(key, size)] = (name, None)
-        mark = (key, size, _digest(item.content))
-        if mark in self._known:
-            return self._known[mark]
-        self._known[mark] = item.name
-        return None
-
-
 def folder_of(image: str) -> str:
     """Return what a photograph lies in: its folder, or its archive and the folder there.
 
@@ -216,9 +259,17 @@ def folder_of(image: str) -> str:
     if mark:
         inside = member.rpartition("/")[0]
         return f"{archive}!/{inside}" if inside else archive
-    if image == "-" or is_folder(Path(image)):  # a list or a folder that gave nothing is a slide without a field
+    if is_folder(Path(image)):  # one that gave nothing is a slide without a field
         return image
     return str(Path(image).parent)
+
+
+def _is_source(name: str) -> bool:
+    """Return whether something that could not be opened is no folder and no member of an archive.
+
+    A folder that is there is a slide, though an empty one, and a member belongs to its archive's slide.
+    """
+    return "!/" not in name and not is_folder(Path(name))
 
 
 def slide_name(folder: str) -> str:
@@ -253,23 +304,3 @@ def _shown(cell: Prediction, image: str, picture: bytes | None) -> GalleryCell:
         reason=cell.reason,
         touches_border=cell.touches_border,
     )
-
-
-def _size(content: object) -> int | None:
-    if isinstance(content, Path):
-        try:
-            return content.stat().st_size
-        except OSError:
-            return None  # the predictor says what is wrong with it
-    return len(content) if isinstance(content, bytes) else None
-
-
-def _digest(content: object) -> bytes:
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).digest()
-    try:
-        assert isinstance(content, Path)  # noqa: S101
-        with content.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").digest()
-    except OSError:
-        return str(content).encode("utf-8", "surrogateescape")

@@ -54,6 +54,11 @@ def perhaps(made: Differential) -> str:
     return "Perhaps: the limits reach into the reference range." if doubted else ""
 
 
+def slide(made: Differential) -> str:
+    """Return which slide was counted, in one sentence."""
+    return f"Slide: {made.slide}."
+
+
 def state(made: Differential) -> str:
     """Return status and signer in one sentence."""
     if made.signer is None:

@@ -153,6 +153,7 @@ class Caution(Document):
     code: Literal[
         "few-cells",
         "nothing-named",
+        "leukocyte-count",
         "classifier-error",
         "unknown-type",
         "unidentified",
@@ -210,7 +211,8 @@ class Differential(Document):
     status: Status = "preliminary"
     signer: Signer | None = None
     counted_by: Counter
-    created: AwareDatetime
+    created: AwareDatetime  # when it was counted
+    collected: AwareDatetime | None = None  # when the specimen was
     denominator: Count  # leukocytes that were named: the types' counts add up to it
     types: tuple[TypeCount, ...]
     unidentified: Count = 0
