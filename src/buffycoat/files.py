@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 20
 
+IF_FULL = "Free some room and run the command again."
+"""What to do about a full disk, unless the caller knows better."""
+
 
 @contextmanager
-def replacing(path: Path, *, mode: int | None = None, durable: bool = False) -> Iterator[Path]:
+def replacing(path: Path, *, mode: int | None = None, durable: bool = False, if_full: str = IF_FULL) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes its place in one step.
 
     A link stays: what it leads to is replaced. A pipe or a device is never replaced but written into: for one of them,
@@ -34,6 +37,8 @@ def replacing(path: Path, *, mode: int | None = None, durable: bool = False) -> 
         Who may read the file: by default whom the umask allows; 0o600: its owner alone.
     durable
         Return only when the file would survive a power cut.
+    if_full
+        The hint where the disk is full.
 
     Raises
     ------
@@ -44,7 +49,7 @@ def replacing(path: Path, *, mode: int | None = None, durable: bool = False) -> 
         try:
             yield path
         except OSError as error:
-            raise output_error(path, error) from error
+            raise output_error(path, error, if_full=if_full) from error
         return
     place = Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114 (never raises)
     temporary: Path | None = None
@@ -68,7 +73,7 @@ def replacing(path: Path, *, mode: int | None = None, durable: bool = False) -> 
             if made:
                 sync_folder(place.parent.parent)
     except OSError as error:
-        raise output_error(path, error) from error
+        raise output_error(path, error, if_full=if_full) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
@@ -150,14 +155,14 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def output_error(path: Path, error: OSError) -> OutputError:
-    """Turn an operating-system error on writing into a message a person can act on."""
+def output_error(path: Path, error: OSError, *, if_full: str = IF_FULL) -> OutputError:
+    """Turn an operating-system error on writing into a message a person can act on; `if_full`: see `replacing`."""
     reasons = {
         errno.EACCES: ("no permission to write", "Choose another --out, or change the folder's permissions."),
         errno.EPERM: ("no permission to write", "Choose another --out, or change the folder's permissions."),
         errno.EROFS: ("the file system is read-only", "Choose another --out."),
-        errno.ENOSPC: ("the disk is full", "Free some room and run the same command again: it goes on from here."),
-        errno.EDQUOT: ("the disk quota is used up", "Free some room and run the same command again."),
+        errno.ENOSPC: ("the disk is full", if_full),
+        errno.EDQUOT: ("the disk quota is used up", if_full),
         errno.ENOTDIR: ("a file stands where a folder is needed", "Choose another --out."),
         errno.EEXIST: ("a file stands where a folder is needed", "Choose another --out."),
         errno.EISDIR: ("a folder stands there", "Give the name of a file in it."),
@@ -173,9 +178,11 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_bytes(path: Path, content: bytes, *, mode: int | None = None, durable: bool = False) -> None:
+def write_bytes(
+    path: Path, content: bytes, *, mode: int | None = None, durable: bool = False, if_full: str = IF_FULL
+) -> None:
     """Write bytes in one step; see :func:`replacing`."""
-    with replacing(path, mode=mode, durable=durable) as temporary:
+    with replacing(path, mode=mode, durable=durable, if_full=if_full) as temporary:
         temporary.write_bytes(content)
 
 

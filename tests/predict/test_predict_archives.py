@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from buffycoat.predict.archives import Limits, is_archive, photographs_in
 from buffycoat.predict.items import Item
+from buffycoat.predict.passed import Passed
 from buffycoat.predict.sources import walk
 
 PIXELS = b"\xff\xd8\xff" + bytes(range(256)) * 4
@@ -65,6 +66,20 @@ def test_photographs_come_out_as_they_went_in_and_nothing_is_written(tmp_path: P
     assert is_archive(path)
     assert _found(path) == SEEN
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("ending", [".tar", ".zip"])
+def test_members_that_are_no_photographs_are_counted(tmp_path: Path, ending: str) -> None:
+    aside = {"__MACOSX/notes.txt": b"no", ".hidden/more.zip": b"no"}
+    given = {"a.jpg": PIXELS, "notes.txt": b"no", "b/more.ZIP": b"no", "b/c.tar.gz": b"no", "readme": b"no", **aside}
+    path = tmp_path / f"slide{ending}"
+    if ending == ".zip":
+        _zip(path, given)
+    else:
+        _tar(path, dict(given))
+    passed = Passed()
+    assert [item.name for item in walk([str(path)], passed=passed)] == [f"{path}!/a.jpg"]
+    assert passed == Passed(others=2, archives=0, nested=2)
 
 
 def test_an_archive_is_known_by_its_content_too(tmp_path: Path) -> None:

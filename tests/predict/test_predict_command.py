@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -126,6 +128,40 @@ def test_archives_lists_and_patterns(
     }
 
 
+@pytest.mark.parametrize(
+    ("times", "words"),
+    [
+        (
+            1,
+            "1 other file in folders and archives was passed over. "
+            "1 archive in the folders was not opened: name it to have it read. "
+            "1 archive inside an archive was not opened: unpack it first.",
+        ),
+        (
+            2,
+            "2 other files in folders and archives were passed over. "
+            "2 archives in the folders were not opened: name them to have them read. "
+            "2 archives inside archives were not opened: unpack them first.",
+        ),
+    ],
+)
+def test_what_is_passed_over_is_said(
+    command: Run, bundle: Path, photographs: Path, tmp_path: Path, times: int, words: str
+) -> None:
+    folder = tmp_path / "slides"
+    folder.mkdir()
+    shutil.copy(photographs / "0.jpg", folder)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as stream:
+        stream.write(photographs / "1.jpg", "1.jpg")
+        for place in range(times):
+            (folder / f"{place}.zip").write_bytes(b"x")
+            stream.writestr(f"{place}.tgz", b"x")
+            stream.writestr(f"{place}.txt", b"x")
+    code, _, err = command("predict", "-b", bundle, folder, tmp_path / "a.zip")
+    assert code == 0, err
+    assert words in " ".join(err.split())
+
+
 def test_an_empty_list_is_an_error_and_keeps_earlier_rows(
     command: Run, bundle: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,6 +175,32 @@ def test_an_empty_list_is_an_error_and_keeps_earlier_rows(
     after = out.read_text().splitlines()
     assert after[: len(before)] == before
     assert [line.partition(",")[0] for line in after[len(before) :]] == ["-"]
+
+
+def test_adding_one_photograph_keeps_the_answers_of_the_others(
+    command: Run, bundle: Path, photographs: Path, tmp_path: Path
+) -> None:
+    out, new = tmp_path / "m.csv", tmp_path / "new.jpg"
+    assert command("predict", "-b", bundle, photographs, "-o", out)[0] == 0
+    before = out.read_text()
+    shutil.copy(photographs / "0.jpg", new)
+    code, _, err = command("predict", "-b", bundle, new, "-o", out, "--resume")
+    assert code == 0, err
+    assert "6 photographs of earlier runs were not asked for; their rows are kept (--prune drops them)." in err
+    after = out.read_text()
+    assert after.startswith(before)
+    assert {line.partition(",")[0] for line in after[len(before) :].splitlines()} == {str(new)}
+    code, _, err = command("predict", "-b", bundle, photographs, "-o", out, "--resume", "--prune")
+    assert code == 0, err
+    assert "1 photograph of earlier runs was not asked for; its rows are dropped." in err
+    assert out.read_text() == before
+    code, _, err = command("predict", "-b", bundle, photographs / "0.jpg", tmp_path / "n", "-o", out, *_PRUNE)
+    assert code == 1
+    assert "5 photographs of earlier runs were not asked for; their rows are kept: what could not be opened" in err
+    assert out.read_text().startswith(before)
+
+
+_PRUNE = ("--resume", "--prune")
 
 
 def test_large_photographs_are_refused_unless_asked_for(
@@ -178,6 +240,7 @@ def test_a_photograph_of_a_hundred_million_pixels_is_read_when_asked_for(
         (["--views", "3"], 2, "--views is 1 or 4"),
         (["--out", "cells.xlsx"], 2, ".csv"),
         (["--resume"], 2, "--out"),
+        (["--prune", "--out", "cells.csv"], 2, "--resume"),
         (["--max-pixels", "0"], 2, "--max-pixels"),
         (["--json", "--out", "cells.csv"], 2, ".jsonl"),
         (["--bundle", "nowhere"], 3, "nowhere"),
@@ -213,6 +276,20 @@ def test_overlays_are_written(command: Run, bundle: Path, photographs: Path, tmp
             assert picture.height == SIDE_PX
 
 
+def test_a_disk_that_fills_with_overlays_is_said_with_what_goes_on(
+    command: Run, bundle: Path, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("buffycoat.files.tempfile.mkstemp", full)
+    run = ["predict", "-b", bundle, photographs / "0.jpg", "--explain", tmp_path / "why", "--engine", "threads"]
+    code, _, err = command(*run)
+    assert (code, "run the command again." in " ".join(err.split())) == (5, True), err
+    code, _, err = command(*run, "--out", tmp_path / "o.csv")
+    assert (code, "run the command again with --resume" in " ".join(err.split())) == (5, True), err
+
+
 def test_a_reader_that_leaves_ends_the_run_quietly(bundle: Path, photographs: Path) -> None:
     line = f"{sys.executable} -m buffycoat predict -b {bundle} --quiet {photographs}/*.jpg | head -n 1"
     done = subprocess.run(line, shell=True, capture_output=True, text=True, check=False)  # noqa: S602
@@ -234,6 +311,8 @@ def test_ctrl_c_loses_nothing_finished(bundle: Path, photographs: Path, tmp_path
         time.sleep(0.02)
     time.sleep(0.5)
     process.send_signal(number)
+    assert process.stderr is not None
+    assert process.stderr.readline() == "Stopping: finishing what is under way; Ctrl-C again stops at once.\n"
     _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number, err
     assert "--resume goes on" in err

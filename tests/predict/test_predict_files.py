@@ -200,7 +200,14 @@ def test_what_may_lie_in_a_source_that_cannot_be_opened_is_kept(tmp_path: Path) 
     assert (again.skipped, again.photographs) == (1, 2)
     assert len(_csv(out)) == len({tuple(row.items()) for row in _csv(out)})
     assert names() == ["a", "b", "dsk"]
-    asked(here)
+    assert asked(here).unasked == 2
+    assert names() == ["a", "b", "dsk"]
+    pruning = {"classes": CLASSES, "model": "m@1", "resume": True, "prune": True}
+    account = to_file(iter([here, Item("other", None, error="missing")]), engine, out, **pruning)  # type: ignore[arg-type]
+    assert (account.unasked, account.pruned) == (2, False)
+    assert names() == ["a", "b", "dsk", "other"]
+    account = to_file(iter([here]), engine, out, **pruning)  # type: ignore[arg-type]
+    assert (account.unasked, account.pruned) == (3, True)
     assert names() == ["a"]
 
 
@@ -211,8 +218,12 @@ def test_a_finished_file_is_added_to(tmp_path: Path, ending: str) -> None:
     account = write(out, ["efgh", "abcd", "ijkl"], resume=True)
     assert (account.skipped, account.photographs) == (2, 1)
     assert [str(row["image"]) for row in READ[ending](out)] == [name for name in ("abcd", "efgh", "ijkl") for _ in "12"]
-    dropped = write(out, ["ijkl"], resume=True)  # what is no longer asked for is no longer in the file
-    assert dropped.skipped == 1
+    kept = write(out, ["ijkl", "mnop"], resume=True)
+    assert (kept.skipped, kept.photographs, kept.unasked, kept.pruned) == (1, 1, 2, False)
+    asked = ("abcd", "efgh", "ijkl", "mnop")
+    assert [str(row["image"]) for row in READ[ending](out)] == [name for name in asked for _ in "12"]
+    dropped = write(out, ["ijkl"], resume=True, prune=True)
+    assert (dropped.skipped, dropped.photographs, dropped.unasked, dropped.pruned) == (1, 0, 3, True)
     assert {row["image"] for row in READ[ending](out)} == {"ijkl"}
     with pytest.raises(DataError, match=r"m@1, this run is by m@2"):
         to_file(items(["abcd"]), engine, out, classes=CLASSES, model="m@2", resume=True)
@@ -220,6 +231,61 @@ def test_a_finished_file_is_added_to(tmp_path: Path, ending: str) -> None:
         to_file(items(["abcd"]), engine, out, classes=("a", "b"), model="m@3", resume=True)
     assert {row["image"] for row in READ[ending](out)} == {"ijkl"}
     assert not list(tmp_path.glob("*.parts"))
+
+
+def test_what_is_not_asked_for_stays_in_an_unfinished_run_too(tmp_path: Path) -> None:
+    out, names = tmp_path / "o.csv", ["abcd", "abc", "efgh", "ijkl"]  # abc cannot be read
+    with pytest.raises(BrokenError):
+        to_file(_breaking(names, 3), engine, out, classes=CLASSES, model="m@1")
+    account = write(out, ["mnop"], resume=True)
+    assert (account.skipped, account.photographs, account.unasked) == (0, 1, 3)
+    assert _answers(out) == [("abcd", ""), ("abc", "truncated"), ("efgh", ""), ("mnop", "")]
+
+
+def _answers(out: Path) -> list[tuple[str, str]]:
+    return list(dict.fromkeys((str(row["image"]), str(row["error"])) for row in _csv(out)))
+
+
+def test_an_answer_that_a_later_one_replaced_does_not_stay_because_nobody_asks(tmp_path: Path) -> None:
+    out, changing = tmp_path / "o.csv", tmp_path / "abcd"
+    changing.write_bytes(b"x")
+    failing = iter([True, False])
+
+    def ask(answers: Callable[[Item], PhotographResult]) -> None:
+        def given() -> Iterator[Item]:
+            yield from (Item("abcd", changing), Item("efgh", b"x"), Item("efgh", b"x"))
+            raise BrokenError
+
+        with pytest.raises(BrokenError):
+            to_file(
+                given(), lambda some: map(answers, some), out, classes=CLASSES, model="m@1", resume=True, sources=["."]
+            )
+
+    def once_failing(item: Item) -> PhotographResult:
+        if item.name == "efgh" and next(failing, False):
+            return PhotographResult(item.name, None, None, "truncated", (), "none")
+        return answer(item)
+
+    ask(once_failing)
+    changing.write_bytes(b"changed")
+    ask(answer)
+    account = write(out, ["ijkl"], resume=True)
+    assert account.unasked == 3
+    assert sorted(str(row["image"]) for row in _csv(out)) == [*["abcd"] * 2, *["efgh"] * 4, *["ijkl"] * 2]
+    assert not any(row["error"] for row in _csv(out))
+
+
+@pytest.mark.parametrize("fault", ["dsk", "dsk/far", "dsk/far/s.zip", "dsk/*.jpg", "-"])
+def test_the_fault_of_a_source_goes_when_the_source_can_be_opened(tmp_path: Path, fault: str) -> None:
+    out = tmp_path / "o.csv"
+    member = Item("dsk/far/s.zip!/abcd", b"x")
+    given = {"classes": CLASSES, "model": "m@1", "resume": True, "sources": ["dsk/*.jpg", "-"]}
+    lost = [Item(fault, None, error="missing"), Item("dsk/other", None, error="truncated")]
+    failing = lambda some: (PhotographResult(item.name, None, None, item.error, (), "none") for item in some)  # noqa: E731
+    to_file(iter(lost), failing, out, **given)  # type: ignore[arg-type]
+    account = to_file(iter([member]), engine, out, **given)  # type: ignore[arg-type]
+    assert account.unasked == 1
+    assert {row["image"] for row in _csv(out)} == {"dsk/other", member.name}
 
 
 def test_a_file_that_changed_since_is_looked_at_again(tmp_path: Path) -> None:
@@ -371,9 +437,11 @@ def test_a_full_disk_loses_nothing_finished(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("buffycoat.predict.parts.os.fsync", full)
     with pytest.raises(OutputError, match="disk is full") as caught:
         to_file(items(names), engine, out, classes=CLASSES, model="m@1", clock=lambda: next(ticks))
-    assert "goes on from here" in str(caught.value.hint)
+    assert "--resume, without --overwrite: it goes on from here" in str(caught.value.hint)
     assert not list(tmp_path.rglob("*.tmp"))
     monkeypatch.undo()
+    with pytest.raises(OutputError, match="unfinished"):  # the hint is true: --resume is needed
+        write(out, names)
     account = write(out, names, resume=True)
     assert account.skipped > 0
     assert account.skipped + account.photographs == 40
@@ -388,8 +456,9 @@ def test_a_disk_that_fills_while_joining_keeps_the_parts(tmp_path: Path, monkeyp
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("buffycoat.predict.formats.shutil.copyfileobj", full)
-    with pytest.raises(OutputError, match="disk is full"):
+    with pytest.raises(OutputError, match="disk is full") as caught:
         write(out, ["abcd"])
+    assert "--resume" in str(caught.value.hint)
     monkeypatch.undo()
     assert out.read_text() == "earlier\n"
     assert (tmp_path / "o.csv.parts").is_dir()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
+import PIL.ImageOps
 import pytest
 from numpy.typing import NDArray
 
@@ -29,6 +32,18 @@ def test_paths_bytes_and_arrays_give_the_same_answers(predictor: Predictor, phot
     decoded = predictor.predict([read_image(path) for path in paths])
     assert [len(one.cells) for one in decoded] == [len(one.cells) for one in by_path]
     assert decoded[0].image == "array 1"
+
+
+def test_sizes_and_boxes_are_those_of_the_turned_photograph(predictor: Predictor, fields: list[Rgb]) -> None:
+    exif, stored = PIL.Image.Exif(), io.BytesIO()
+    exif[0x0112] = 6  # to be turned clockwise
+    PIL.Image.fromarray(fields[0]).save(stored, "jpeg", quality=95, exif=exif)
+    stored.seek(0)
+    upright = np.asarray(PIL.ImageOps.exif_transpose(PIL.Image.open(stored)).convert("RGB"))
+    found, expected = predictor.predict([stored.getvalue(), upright])
+    assert (found.width, found.height) == (fields[0].shape[0], fields[0].shape[1]) == (480, 640)
+    (cell,), (wanted,) = found.cells, expected.cells
+    assert np.abs(np.subtract(cell.box, wanted.box)).max() <= 8  # found at half size
 
 
 def test_a_single_image_is_a_list_of_one(predictor: Predictor, photographs: Path, fields: list[Rgb]) -> None:

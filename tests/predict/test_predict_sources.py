@@ -62,6 +62,14 @@ def test_a_folder_gives_every_photograph_below_it_sorted_and_counts_the_rest(fol
     assert passed.others == 1
 
 
+def test_archives_in_folders_are_counted_apart(folder: Path) -> None:
+    for name in ("a.zip", "b/c.TAR.GZ", "__MACOSX/d.zip", ".e.zip"):
+        (folder / name).write_bytes(b"x")
+    passed = Passed()
+    _names(folder, passed=passed)
+    assert passed == Passed(others=1, archives=2)
+
+
 def test_every_mention_counts_in_the_order_given(folder: Path) -> None:
     first, second = folder / "b" / "2.JPG", folder / "z.dcm"
     assert _names(second, first, second) == [(str(second), None), (str(first), None), (str(second), None)]

@@ -37,6 +37,7 @@ def bucket(photographs: Path) -> Iterator[str]:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.write(photographs / "4.jpg", "fields/4.jpg")
+        archive.writestr("notes.txt", b"no")
     memory.pipe(f"{root}/a.zip", packed.getvalue())
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
@@ -83,9 +84,14 @@ def test_folders_patterns_and_archives_are_walked_like_files(bucket: str) -> Non
     assert _names(f"{inside}/") == expected
     assert _names(f"{inside}/[12].jpg") == expected[1:3]
     assert sorted(_names(f"{bucket}/**/*.jpg")) == sorted(expected)
+    passed = Passed()
+    assert _names(bucket, passed=passed) == expected
+    assert passed == Passed(others=1, archives=2)
     archives = [(f"{bucket}/a.zip!/fields/4.jpg", None), (f"{bucket}/b.tar.gz!/5.jpg", None)]
     assert _names(f"{bucket}/a.zip", f"{bucket}/b.tar.gz") == archives
-    assert _names(f"{bucket}/*.zip") == archives[:1]
+    passed = Passed()
+    assert _names(f"{bucket}/*.zip", passed=passed) == archives[:1]
+    assert passed == Passed(others=1)
 
 
 def test_what_is_missing_or_empty_is_a_fault(bucket: str) -> None:
@@ -140,6 +146,24 @@ def test_resume_fetches_what_was_finished_and_looks_at_the_changed_only(
     assert sorted(table["image"].unique()) == [
         f"{bucket}/slides/{name}.jpg" for name in ("0", "1", "2", "deep/3", "new")
     ]
+
+
+def test_what_is_not_asked_for_stays_in_the_storage(command: Run, bundle: Path, bucket: str, photographs: Path) -> None:
+    out = f"{bucket}/cells.parquet"
+    assert command("predict", "-b", bundle, f"{bucket}/slides", "--out", out)[0] == 0
+    memory = fsspec.filesystem("memory")
+    memory.pipe(f"{bucket}/later/new.jpg", (photographs / "5.jpg").read_bytes())
+
+    def added(*options: str) -> tuple[str, set[str]]:
+        code, _, err = command("predict", "-b", bundle, f"{bucket}/later", "--out", out, "--resume", *options)
+        assert code == 0, err
+        table = pl.read_parquet(io.BytesIO(memory.cat(out)))
+        return err, {name.rpartition("/")[2] for name in table["image"]}
+
+    err, names = added()
+    assert "4 photographs of earlier runs were not asked for" in err
+    assert names == {"0.jpg", "1.jpg", "2.jpg", "3.jpg", "new.jpg"}
+    assert added("--prune")[1] == {"new.jpg"}
 
 
 def test_a_refused_resume_leaves_nothing_behind_that_passes_for_unsent_work(

@@ -57,13 +57,17 @@ def export(
     """Export a network."""
     from buffycoat.cli.console import remarks, results
     from buffycoat.cli.watching import Terminal
+    from buffycoat.errors import DataError
+    from buffycoat.files import is_file
     from buffycoat.study.needs import require_training
 
+    folder, model = _parted(study)
+    if not is_file(folder / "study.json"):  # before the workbench is loaded, which takes seconds
+        raise DataError(f"{folder} holds no study.", hint="Run one first: buffycoat study DATA --out DIR.")
     require_training()
     from buffycoat.bundle.summary import summary
     from buffycoat.study.export import Wanted, export_study
 
-    folder, model = _parted(study)
     wanted = Wanted(model, precision, model_weights, error_rate, allow_loss, licence, name)
     with Terminal(remarks(), quiet=quiet) as watch:
         bundle = export_study(folder, out, wanted, watch=watch)

@@ -38,7 +38,16 @@ def predict(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON lines instead of a table.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with --out: what is done is not done again.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Go on with --out, or add to it: what is done is not done again, and all other rows stay.",
+        ),
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="With --resume: drop the rows of what is not asked for.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Drop an unfinished run.")] = False,
     views: Annotated[int, typer.Option(help="1, or 4 for the mean over four quarter turns.")] = 1,
     explain: Annotated[
@@ -75,6 +84,7 @@ def predict(
             out=out,
             as_json=as_json,
             resume=resume,
+            prune=prune,
             overwrite=overwrite,
             views=views,
             explain=explain,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -15,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from buffycoat.cli.outputs import is_address_as_path
 from buffycoat.errors import UsageError
+from buffycoat.files import IF_FULL
 from buffycoat.predict.job import Account, to_file
+from buffycoat.predict.parts import GO_ON
 from buffycoat.predict.passed import Passed
 from buffycoat.predict.predictor import Predictor
 from buffycoat.predict.rows import model_name, rows
@@ -43,6 +46,7 @@ class Options:
     out: str | None
     as_json: bool
     resume: bool
+    prune: bool
     overwrite: bool
     views: int
     explain: Path | None
@@ -76,8 +80,8 @@ def run_predict(options: Options) -> int:
     if options.explain is not None:
         from buffycoat.predict.explain import Explainer
 
-        also = Explainer(predictor, options.explain).write
-    with _stopping() as stop, _watching(options) as watch, _cluster(options, predictor) as cluster:
+        also = Explainer(predictor, options.explain, if_full=IF_FULL if options.out is None else GO_ON).write
+    with _stopping(quiet=options.quiet) as stop, _watching(options) as watch, _cluster(options, predictor) as cluster:
 
         def engine(wanted: Iterable[Item]) -> Iterator[PhotographResult]:
             return predictor.run(wanted, stop=stop, also=also) if cluster is None else cluster(wanted, stop=stop)
@@ -93,6 +97,8 @@ def run_predict(options: Options) -> int:
                     model=model,
                     resume=options.resume,
                     overwrite=options.overwrite,
+                    prune=options.prune,
+                    sources=[shown(path) for path in options.paths],
                     stop=stop,
                     on_result=watch,
                 )
@@ -127,6 +133,8 @@ def _check(options: Options) -> None:
         raise UsageError("--explain does not work with --engine ray.")
     if options.out is None and (options.resume or options.overwrite):
         raise UsageError("--resume and --overwrite need --out.")
+    if options.prune and not options.resume:
+        raise UsageError("--prune drops rows of the file that --resume adds to.", hint="Add --resume.")
     if options.out is not None and options.as_json:
         raise UsageError("--json prints to the terminal; with --out the ending chooses the format.", hint="Use .jsonl.")
     if options.explain is not None and is_address_as_path(options.explain):
@@ -160,15 +168,19 @@ class _Stop(threading.Event):
 
 
 @contextmanager
-def _stopping() -> Iterator[_Stop]:
+def _stopping(*, quiet: bool) -> Iterator[_Stop]:
     """Turn the first Ctrl-C (or SIGTERM) into a request to finish what is under way; a second one stops at once."""
     stop = _Stop()
 
     def ask(number: int, _: FrameType | None) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
+        if stop.is_set():
+            if number == signal.SIGINT:
+                raise KeyboardInterrupt
+            return
         stop.number = number
         stop.set()
+        if not quiet:
+            _acknowledge()
 
     if threading.current_thread() is not threading.main_thread():
         yield stop
@@ -181,6 +193,14 @@ def _stopping() -> Iterator[_Stop]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _acknowledge() -> None:
+    """Say that a signal was heard; past Python's streams, which the signal may have interrupted in a write."""
+    with suppress(OSError):
+        # On a terminal the line may hold the bar, which is drawn again below.
+        clear = b"\r\x1b[2K" if os.isatty(2) and os.environ.get("TERM", "dumb") != "dumb" else b""
+        os.write(2, clear + b"Stopping: finishing what is under way; Ctrl-C again stops at once.\n")
 
 
 @contextmanager
@@ -239,14 +259,47 @@ def _tell(account: Account, passed: Passed, options: Options, predictor: Predict
             say(f"  … and {account.failed - 10:,} more; the column error names every one.")
     if account.repeated:
         say(f"{account.repeated:,} were given more than once; each mention has its rows.")
-    if passed.others:
-        say(f"{passed.others:,} other files in the folders were passed over.")
+    if account.unasked:
+        say(_unasked(account, prune=options.prune))
+    for remark in _passed_over(passed):
+        say(remark)
     if account.stopped:
         kept = "" if options.out is None else " What was finished is kept; --resume goes on from there."
         say(f"Stopped.{kept}")
     elif options.out is not None:
         say(f"Written: {shown(options.out)}")
     say(f"By {predictor.card.title}. {NOT_A_DEVICE}")
+
+
+def _unasked(account: Account, *, prune: bool) -> str:
+    """Return the word on answers of earlier runs that this one did not ask for."""
+    one = account.unasked == 1
+    said = f"{_count(account.unasked, 'photograph')} of earlier runs {'was' if one else 'were'} not asked for"
+    said += f"; {'its' if one else 'their'} rows"
+    if account.pruned:
+        return f"{said} are dropped."
+    if prune:
+        return f"{said} are kept: what could not be opened may hold {'it' if one else 'them'}."
+    return f"{said} are kept (--prune drops them)."
+
+
+def _passed_over(passed: Passed) -> Iterator[str]:
+    """Yield the words on what was passed over."""
+    if passed.others:
+        was = "was" if passed.others == 1 else "were"
+        yield f"{_count(passed.others, 'other file')} in folders and archives {was} passed over."
+    if passed.archives:
+        one = passed.archives == 1
+        yield (
+            f"{_count(passed.archives, 'archive')} in the folders {'was' if one else 'were'} not opened: "
+            f"name {'it to have it' if one else 'them to have them'} read."
+        )
+    if passed.nested:
+        one = passed.nested == 1
+        yield (
+            f"{_count(passed.nested, 'archive')} inside {'an archive was' if one else 'archives were'} not opened: "
+            f"unpack {'it' if one else 'them'} first."
+        )
 
 
 def _count(n: int, what: str) -> str:

@@ -18,13 +18,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 
 from buffycoat.predict.items import Item, Remote
-from buffycoat.predict.listing import is_photograph, lies_aside
+from buffycoat.predict.listing import ends_like_archive, is_photograph, lies_aside
+from buffycoat.predict.passed import Passed
 from buffycoat.predict.tars import open_tar
 
 MARK = "!/"
 """Stands between an archive and the name inside it: ``slide.zip!/fields/a.jpg``."""
 
-_TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _ZIP_MARKS = (b"PK\x03\x04", b"PK\x05\x06")
 _FAULTS = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, NotImplementedError, struct.error),
@@ -74,7 +74,7 @@ DEFAULT_LIMITS = Limits()
 def is_archive(source: Path | Remote) -> bool:
     """Return whether a file is a zip or a tar, by its ending and, for other endings, by its first bytes."""
     name = source.name if isinstance(source, Path) else source.path
-    if name.lower().endswith((".zip", *_TAR_ENDINGS)):
+    if ends_like_archive(name):
         return True
     if is_photograph(name):
         return False
@@ -87,20 +87,22 @@ def is_archive(source: Path | Remote) -> bool:
 
 
 def photographs_in(
-    source: Path | Remote, limits: Limits = DEFAULT_LIMITS, *, name: str | None = None
+    source: Path | Remote, limits: Limits = DEFAULT_LIMITS, *, name: str | None = None, passed: Passed | None = None
 ) -> Iterator[Item]:
     """Yield the photographs of an archive, in its order; a fault of the whole archive comes as the last item.
 
-    Members that do not end like a photograph are passed over, and so is what is passed over in folders. `name` is what
-    the archive is called in results. Backslashes in a zip's names, as programs of Windows write them, part folders.
+    Members that do not end like a photograph are passed over and counted in `passed`; what is passed over in folders
+    without being counted is so here. `name` is what the archive is called in results. Backslashes in a zip's names, as
+    programs of Windows write them, part folders.
     """
     name = str(source) if name is None else name
+    passed = Passed() if passed is None else passed
     try:
         with _opened(source) as stream:
             head = stream.read(_HEAD)
             stream.seek(0)
             found = _zipped if _is_zip(head, name) else _tarred
-            for item in found(stream, name, limits):
+            for item in found(stream, name, limits, passed):
                 yield replace(item, archive=source)
     except _FAULTS as error:
         yield Item(name, None, error=f"archive damaged or truncated ({_reason(error)})", archive=source)
@@ -125,14 +127,17 @@ def _is_zip(head: bytes, name: str) -> bool:
     return not _is_tar(head) and name.lower().endswith(".zip")
 
 
-def _zipped(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
+def _zipped(raw: BinaryIO, path: str, limits: Limits, passed: Passed) -> Iterator[Item]:
     packed, unpacked = _bytes_of(raw), 0
     with zipfile.ZipFile(raw) as archive:
         for member in archive.infolist():
-            if member.is_dir() or not is_photograph(member.filename):
+            if member.is_dir():
                 continue
             unsafe = _unsafe(member.orig_filename) or _unsafe(member.filename)
             if unsafe is None and lies_aside(member.filename):
+                continue
+            if not is_photograph(member.filename):
+                passed.member(member.filename)
                 continue
             inside = member.filename if unsafe else member.filename.replace("\\", "/")
             name = f"{path}{MARK}{inside}"
@@ -162,7 +167,7 @@ def _zipped(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
             yield Item(name, content)
 
 
-def _tarred(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
+def _tarred(raw: BinaryIO, path: str, limits: Limits, passed: Passed) -> Iterator[Item]:
     packed = _bytes_of(raw)
     with open_tar(raw) as archive:
         for member in archive:
@@ -175,12 +180,15 @@ def _tarred(raw: BinaryIO, path: str, limits: Limits) -> Iterator[Item]:
             if swollen is not None:
                 yield Item(path, None, error=f"archive {swollen}; the rest of it was not read")
                 return
-            if member.isdir() or not is_photograph(member.name):
+            if member.isdir():
                 continue
-            name = f"{path}{MARK}{member.name}"
             unsafe = _unsafe(member.name)
             if unsafe is None and lies_aside(member.name):
                 continue
+            if not is_photograph(member.name):
+                passed.member(member.name)
+                continue
+            name = f"{path}{MARK}{member.name}"
             fault = (
                 unsafe
                 or ("a link inside an archive" if member.issym() or member.islnk() else None)

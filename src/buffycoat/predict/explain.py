@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from buffycoat.errors import BuffycoatError, ImageError
-from buffycoat.files import output_error, write_bytes
+from buffycoat.files import IF_FULL, output_error, write_bytes
 from buffycoat.predict.items import Item
 from buffycoat.predict.results import PhotographResult, Prediction
 from buffycoat.predict.rows import key
@@ -97,10 +97,12 @@ class Explainer:
         Whose answers are explained.
     folder
         Where the pictures go; made when the first is written.
+    if_full
+        The hint where the disk is full.
     """
 
-    def __init__(self, predictor: Predictor, folder: Path) -> None:
-        self._predictor, self._folder = predictor, folder
+    def __init__(self, predictor: Predictor, folder: Path, *, if_full: str = IF_FULL) -> None:
+        self._predictor, self._folder, self._if_full = predictor, folder, if_full
 
     def write(self, item: Item, result: PhotographResult) -> None:
         """Write the pictures of one photograph.
@@ -125,9 +127,9 @@ class Explainer:
         if not fine:
             raise BuffycoatError(f"{path} could not be drawn.")
         try:
-            write_bytes(path, content.tobytes())
+            write_bytes(path, content.tobytes(), if_full=self._if_full)
         except OSError as error:
-            raise output_error(path, error) from error
+            raise output_error(path, error, if_full=self._if_full) from error
 
 
 def _in_pixels_of(rgb: NDArray[np.uint8], result: PhotographResult, cell: Prediction) -> Prediction:

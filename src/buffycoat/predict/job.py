@@ -52,6 +52,10 @@ class Account:
         Of these, the files, folders and archives that could not even be opened.
     repeated
         Mentions of an input beyond its first.
+    unasked
+        Answered by earlier runs and not asked for in this one.
+    pruned
+        Whether the rows of those were dropped.
     """
 
     photographs: int = 0
@@ -62,6 +66,8 @@ class Account:
     unidentified: int = 0
     without_cell: int = 0
     repeated: int = 0
+    unasked: int = 0
+    pruned: bool = False
     seconds: float = 0.0
     stopped: bool = False
     faults: list[tuple[str, str]] = field(default_factory=list)
@@ -107,6 +113,8 @@ def to_file(
     model: str,
     resume: bool = False,
     overwrite: bool = False,
+    prune: bool = False,
+    sources: Iterable[str] = (),
     stop: threading.Event | None = None,
     on_result: Callable[[PhotographResult, Account], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
@@ -124,9 +132,14 @@ def to_file(
     classes, model
         For the columns.
     resume
-        Go on with an unfinished run, or add to a finished file what it does not hold.
+        Go on with an unfinished run, or add to a finished file what it does not hold. Rows of what is not among the
+        items stay.
     overwrite
         Drop an unfinished run.
+    prune
+        Drop the rows of what is not among the items, unless a source could not be opened: they may be of what is in it.
+    sources
+        What the items were found by; earlier faults under these names are of no more interest.
     stop
         Set by Ctrl-C: what is finished is kept, and the account says `stopped`.
     on_result
@@ -150,6 +163,8 @@ def to_file(
     with alone_in(out.parent, f".{out.name}.lock"), _removing_lock(out):
         since = _prepare(parts, form, out, run, resume=resume, overwrite=overwrite)
         done = Done([part.inputs for part in parts.parts], since)
+        for name in sources:
+            done.forget_fault(name)
         account, mentions = Account(), Mentions()
         writer = _Writer(parts, model, clock)
         try:
@@ -164,7 +179,9 @@ def to_file(
         account.stopped = stop is not None and stop.is_set()
         if not account.stopped:
             # A source that could not be read (a disk that is not mounted) may hold what was answered before.
-            earlier = done.kept(unasked=account.sources_lost > 0)
+            account.unasked = done.unasked()
+            account.pruned = prune and account.sources_lost == 0
+            earlier = done.kept(unasked=not account.pruned)
             parts.join([*earlier, *[None] * (len(parts.parts) - len(earlier))])
     account.seconds = clock() - began
     return account

@@ -16,11 +16,19 @@ DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
 PHOTOGRAPH_SUFFIXES = IMAGE_SUFFIXES | DICOM_SUFFIXES
 """Endings, in lower case, of what is looked at in folders and archives; a file named outright may have any ending."""
 
+ARCHIVE_SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+"""Endings, in lower case, of what is taken for an archive by its name."""
+
 SKIPPED = frozenset({"__MACOSX", "@eaDir", "lost+found"})
 """Folders that systems leave behind; what is in them is no photograph of anybody's."""
 
 _LEFT_BEHIND = frozenset({"Thumbs.db", "desktop.ini"})
 _PIECE = 20_000
+
+
+def ends_like_archive(name: str) -> bool:
+    """Return whether a name ends like an archive's."""
+    return name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
 def is_photograph(name: str) -> bool:
@@ -95,11 +103,12 @@ def _names(piece: bytes) -> Iterator[bytes]:
 
 
 class Folder:
-    """One folder as read: its photographs and sub-folders, and how many other files it holds."""
+    """One folder as read: its photographs and sub-folders, and how many archives and other files it holds."""
 
     def __init__(self, path: str) -> None:
         self.photographs = PackedNames()
         self.folders = PackedNames()
+        self.archives = 0
         self.others = 0
         with os.scandir(path) as entries:
             for entry in entries:
@@ -109,6 +118,8 @@ class Folder:
                     self.folders.add(entry.name)
                 elif is_photograph(entry.name):
                     self.photographs.add(entry.name)
+                elif ends_like_archive(entry.name):
+                    self.archives += 1
                 else:
                     self.others += 1
 

@@ -29,6 +29,9 @@ LEDGER = np.dtype([("key", "<u8"), ("stamp", "<u8"), ("rows", "<u4"), ("failed",
 
 _RUN = "run.json"
 
+GO_ON = "Free some room and run the command again with --resume, without --overwrite: it goes on from here."
+"""What to do about a full disk while there are parts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -68,7 +71,7 @@ class PartsFolder:
             self.folder.mkdir(parents=True)
             self._write(self.folder / _RUN, (json.dumps(run, indent=2) + "\n").encode())
         except OSError as error:
-            raise output_error(self.folder, error) from error
+            raise output_error(self.folder, error, if_full=GO_ON) from error
 
     def drop(self) -> None:
         """Remove the folder and all parts."""
@@ -127,7 +130,7 @@ class PartsFolder:
                 os.fsync(stream.fileno())
             temporary.replace(self.out)
         except OSError as error:
-            raise output_error(self.out, error) from error
+            raise output_error(self.out, error, if_full=GO_ON) from error
         finally:
             temporary.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -160,7 +163,7 @@ class PartsFolder:
                 os.fsync(stream.fileno())
             temporary.replace(path)
         except OSError as error:
-            raise output_error(path, error) from error
+            raise output_error(path, error, if_full=GO_ON) from error
         finally:
             temporary.unlink(missing_ok=True)
 

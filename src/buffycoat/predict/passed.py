@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from buffycoat.predict.listing import ends_like_archive
+
 
 @dataclass(slots=True)
 class Passed:
@@ -12,7 +14,20 @@ class Passed:
     Attributes
     ----------
     others
-        Files in folders that do not end like a photograph.
+        Files in folders and members of archives that do not end like a photograph.
+    archives
+        Archives in folders: they are opened where they are named.
+    nested
+        Archives inside archives: they are not opened.
     """
 
     others: int = 0
+    archives: int = 0
+    nested: int = 0
+
+    def member(self, name: str) -> None:
+        """Count a member of an archive."""
+        if ends_like_archive(name):
+            self.nested += 1
+        else:
+            self.others += 1

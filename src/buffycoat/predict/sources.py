@@ -111,7 +111,7 @@ def _one(name: str, limits: Limits, passed: Passed, storage: bool = False) -> It
     if kind == "folder":
         yield from _counted(name, _below(name, passed))
     elif kind == "archive":
-        yield from _counted(name, photographs_in(Path(name), limits))
+        yield from _counted(name, photographs_in(Path(name), limits, passed=passed))
     elif kind == "pattern":
         yield from _counted(name, _matching(name, limits, passed))
     elif kind == "missing":
@@ -152,6 +152,7 @@ def _below(top: str, passed: Passed) -> Iterator[Item]:
         if isinstance(folder, str):
             yield Item(path, None, error=folder)
             continue
+        passed.archives += folder.archives
         passed.others += folder.others
         for name in folder.photographs:
             photograph = Path(path, name)

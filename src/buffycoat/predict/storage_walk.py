@@ -13,7 +13,7 @@ from typing import Any
 from buffycoat.errors import UsageError
 from buffycoat.predict.archives import Limits, is_archive, photographs_in
 from buffycoat.predict.items import Item, Remote
-from buffycoat.predict.listing import is_aside, is_photograph
+from buffycoat.predict.listing import ends_like_archive, is_aside, is_photograph
 from buffycoat.predict.passed import Passed
 from buffycoat.predict.storage import StorageError, open_storage, plainly, remote_of, shown
 
@@ -28,7 +28,7 @@ def walk_address(address: str, limits: Limits, passed: Passed) -> Iterator[Item]
     limits
         What a member of an archive may be.
     passed
-        Counts what does not end like a photograph.
+        Counts what is passed over.
     """
     try:
         place = _Place(address)
@@ -39,7 +39,7 @@ def walk_address(address: str, limits: Limits, passed: Passed) -> Iterator[Item]
         if info is not None and info.get("type") == "directory":
             yield from place.below(place.path, passed)
         elif info is not None:
-            yield from place.one(shown(address), remote_of(address, place.path, info), limits)
+            yield from place.one(shown(address), remote_of(address, place.path, info), limits, passed)
         elif glob.has_magic(place.path):
             yield from place.matching(limits, passed)
         else:
@@ -78,10 +78,10 @@ class _Place:
             finally:
                 self.storage.invalidate_cache()
 
-    def one(self, name: str, remote: Remote, limits: Limits) -> Iterator[Item]:
+    def one(self, name: str, remote: Remote, limits: Limits, passed: Passed) -> Iterator[Item]:
         """Yield a file, or the members of an archive."""
         if is_archive(remote):
-            yield from photographs_in(remote, limits, name=name)
+            yield from photographs_in(remote, limits, name=name, passed=passed)
         else:
             yield Item(name, remote)
 
@@ -115,6 +115,8 @@ class _Place:
                 folders.append(path)
             elif is_photograph(path):
                 files.append(remote_of(self.address, path, entry))
+            elif ends_like_archive(path):
+                passed.archives += 1
             else:
                 passed.others += 1
         return sorted(files, key=lambda remote: os.fsencode(remote.path)), sorted(folders, key=os.fsencode)
@@ -128,6 +130,6 @@ class _Place:
         for path in sorted(found, key=os.fsencode):
             info = found[path]
             if info.get("type") != "directory":
-                yield from self.one(self.name(path), remote_of(self.address, path, info), limits)
+                yield from self.one(self.name(path), remote_of(self.address, path, info), limits, passed)
             elif not recursive:
                 yield from self.below(path, passed)
