@@ -83,11 +83,11 @@ def against(*p_values: float) -> Results:
 def test_who_beats_the_largest_class_is_said_in_one_sentence() -> None:
     lead = with_interval(exact(1, 10))
     assert against_majority(against(0.01, 0.02)) == (
-        f"Every model is better than always answering the largest class; the smallest lead is {lead}, corrected "
-        "p\u00a0=\u00a00.020 at most."
+        f"Every model is better than always answering the largest class; the smallest lead is {lead}, the "
+        "largest corrected p\u00a0=\u00a00.020."
     )
     assert against_majority(against(0.01, 0.4)) == (
-        f"A is better than always answering the largest class; its lead is {lead}, corrected p\u00a0=\u00a00.010."
+        f"A is better than always answering the largest class; its lead is {lead}, the corrected p\u00a0=\u00a00.010."
     )
     assert against_majority(against(0.4)) == ""
 

@@ -105,9 +105,10 @@ def against_majority(results: Results) -> str:
         else f"{listed([titles[pair.first] for pair in better])} {'is' if len(better) == 1 else 'are'}"
     )
     lead = "its lead is" if len(better) == 1 else "the smallest lead is"
+    highest = p_value(max(largest_p(pair) for pair in better))
     return (
-        f"{who} better than always answering the largest class; {lead} {with_interval(least.difference)}, "
-        f"corrected {p_value(max(largest_p(pair) for pair in better))}" + (" at most." if len(better) > 1 else ".")
+        f"{who} better than always answering the largest class; {lead} {with_interval(least.difference)}, the "
+        f"{'largest ' if len(better) > 1 else ''}corrected {highest}."
     )
 
 
