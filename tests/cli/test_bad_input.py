@@ -211,7 +211,7 @@ _LONG = "a" * 300
     [
         (("card", _LONG), 3),
         (("predict", "a.jpg", "--bundle", _LONG), 3),
-        (("export", _LONG, "--out", "b"), 5),
+        (("export", _LONG, "--out", "b"), 3),
         (("evaluate", _LONG), 3),
         (("report", _LONG), 3),
         (("data", "show", "bccd", "--no-download", "--data-dir", _LONG), 4),

@@ -53,8 +53,8 @@ def sign_flips(leads: ArrayLike) -> float:
 
     Examples
     --------
-    >>> round(sign_flips([1] * 6 + [-1] * 2 + [0] * 50), 3), sign_flips([3, -1, 1])
-    (0.289, 0.5)
+    >>> round(sign_flips([1] * 6 + [-1] * 2 + [0] * 50), 3), round(sign_flips([3, -1, 1]), 3)
+    (0.289, 0.75)
     """
     lead = np.asarray(leads, dtype=np.int64)
     odds = np.ones(1)  # of the sum of those that count for the first
