@@ -16,7 +16,7 @@ from tests.review.web.desktop import WIDE, served
 from tests.review.web.measuring import DENSE, full_slide, measure, read_by_key
 
 pytestmark = pytest.mark.slow
-SLACK = 4
+SLACK = 8
 FRAME_MS = 1000 / 60
 
 
