@@ -37,6 +37,7 @@ def point(rows: Asked, **options: float):  # type: ignore[no-untyped-def]
     return operating_point(rows, found, error_rate=options.get("error_rate", 0.1), seed=7)
 
 
+@pytest.mark.slow
 def test_an_overconfident_network_is_softened_and_then_calibrated() -> None:
     rows = asked(6000, 1, sharp=3.0)
     found = point(rows)
@@ -54,6 +55,7 @@ def test_the_temperature_comes_from_validation_rows_alone() -> None:
     assert point(replace(rows, probabilities=spoilt)).temperature == point(rows).temperature
 
 
+@pytest.mark.slow
 def test_conformal_sets_hold_the_true_class_as_often_as_promised() -> None:
     found = point(asked(9000, 3, sharp=2.0))
     for level in LEVELS:
@@ -62,6 +64,7 @@ def test_conformal_sets_hold_the_true_class_as_often_as_promised() -> None:
     assert sizes == sorted(sizes)
 
 
+@pytest.mark.slow
 def test_the_stated_error_rate_is_kept_where_it_can_be_had() -> None:
     found = point(asked(9000, 4), error_rate=0.1)
     assert found.expected.error_rate.value == pytest.approx(0.1, abs=0.015)
@@ -71,6 +74,7 @@ def test_the_stated_error_rate_is_kept_where_it_can_be_had() -> None:
     assert share.numerator == round(share.value * (share.denominator or 0))
 
 
+@pytest.mark.slow
 def test_other_rates_are_stored_as_if_each_had_been_stated() -> None:
     rows = asked(3000, 12)
     found = point(rows, error_rate=0.2)
@@ -102,6 +106,7 @@ def test_where_it_cannot_everything_is_withheld() -> None:
     assert found.expected.error_rate.value is None
 
 
+@pytest.mark.slow
 def test_nearly_all_held_out_cells_are_alike() -> None:
     rows = asked(6000, 6)
     found = point(rows)

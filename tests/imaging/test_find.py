@@ -212,6 +212,7 @@ def test_real_fields(real_data: Path) -> None:
     assert float(np.median(dice)) > 0.93
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_the_centre_lies_inside_a_box_drawn_by_hand(real_data: Path) -> None:
     folder = real_data / "kaggle-blood-cells/dataset-master/dataset-master/JPEGImages"
@@ -295,6 +296,7 @@ def test_drawn_smears_are_counted_right() -> None:
     assert matched / found >= 0.98
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_every_leukocyte_of_the_real_fields_is_counted_once(real_data: Path) -> None:
     """All WBC boxes, not the most prominent one; what is found without a box is mostly a leukocyte without one."""

@@ -205,6 +205,7 @@ def test_measured_features_tell_the_types_apart_far_better_than_chance() -> None
     assert right / len(labels) > 0.7  # chance is 0.2
 
 
+@pytest.mark.slow
 def test_stain_and_focus_vary_from_field_to_field() -> None:
     fields = [s for smears in _gallery().values() for s in smears]
     light = [np.percentile(s.rgb[..., 1], 92) for s in fields]
