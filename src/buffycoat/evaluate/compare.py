@@ -15,8 +15,7 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import bdtr
-from scipy.stats import binom
+from scipy.special import bdtr, gammaln
 
 from buffycoat.evaluate import overlap
 from buffycoat.evaluate.enough import MOST, images_for_t_test, images_needed, rounded_up
@@ -60,7 +59,9 @@ def sign_flips(leads: ArrayLike) -> float:
     odds = np.ones(1)  # of the sum of those that count for the first
     for size, times in zip(*np.unique(np.abs(lead[lead != 0]), return_counts=True), strict=True):
         of_size = np.zeros(int(size * times) + 1)
-        of_size[:: int(size)] = binom.pmf(np.arange(times + 1), times, 0.5)
+        ahead = np.arange(times + 1)
+        ways = gammaln(times + 1) - gammaln(ahead + 1) - gammaln(times - ahead + 1)
+        of_size[:: int(size)] = np.exp(ways - times * np.log(2))
         odds = np.convolve(odds, of_size)
     sums = 2 * np.arange(len(odds)) - (len(odds) - 1)
     return min(1.0, float(odds[np.abs(sums) >= abs(int(lead.sum()))].sum()))
@@ -200,6 +201,7 @@ def compare_all(
     p_values = [test.p_value for test in tests]
     corrected = holm(p_values)
     over_folds = _resampled(pairs, training)
+    p_by_folds = [again.p_value for again in over_folds if again is not None]
     comparisons = []
     for paired, test, adjusted, again in zip(pairs, tests, corrected, over_folds, strict=True):
         difference = paired.difference()
@@ -209,11 +211,11 @@ def compare_all(
         settled = settled and (judge is None or judge.p_adjusted < ALPHA)
         settled = settled and _same_way(difference.value, None if judge is None else judge.statistic)
         names = (paired.first.model, paired.second.model)
-        level = ALPHA / sum(p >= test.p_value for p in p_values)  # that Holm's rule asks of this one
-        needed = _most(
-            images_needed(paired.first, paired.second, alpha=level),
-            None if judge is None else images_for_t_test(judge, len(np.unique(paired.first.cell)), alpha=level),
-        )
+        needed = images_needed(paired.first, paired.second, alpha=_asked_of(test.p_value, p_values))
+        if needed is not None and judge is not None:
+            cells, level = len(np.unique(paired.first.cell)), _asked_of(judge.p_value, p_by_folds)
+            most = max(needed, images_for_t_test(judge, cells, alpha=level))
+            needed = rounded_up(most) if most <= MOST else None
         comparisons.append(
             Comparison(
                 first=names[0],
@@ -241,12 +243,9 @@ def compare_all(
     return tuple(comparisons)
 
 
-def _most(on_cells: int | None, by_folds: float | None) -> int | None:
-    """Return the images that all tests together ask for."""
-    if on_cells is None or by_folds is None:
-        return on_cells
-    needed = max(on_cells, by_folds)
-    return rounded_up(needed) if needed <= MOST else None
+def _asked_of(p_value: float, p_values: Sequence[float]) -> float:
+    """Return the level that Holm's rule asks of one p-value among all of its family."""
+    return ALPHA / sum(other >= p_value for other in p_values)
 
 
 def _resampled(pairs: Sequence[Paired], training: Mapping[tuple[int, int], int] | None) -> list[ResampledTest | None]:

@@ -131,9 +131,9 @@ class Worker:
     def __init__(self, bundle: Bundle, views: int, max_pixels: int) -> None:
         from buffycoat.predict.processes import Order, Processes
 
-        self._settings = (bundle, views, max_pixels)
+        self._order = Order(bundle, 4 if views == 4 else 1, max_pixels)
         self._predictor: Predictor | None = None
-        self._processes = Processes(Order(bundle, 4 if views == 4 else 1, max_pixels), self._here)
+        self._processes = Processes(self._order, self._here)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
         """Answer a handful of rows made by :func:`encode_item`."""
@@ -150,8 +150,8 @@ class Worker:
             from buffycoat.predict.predictor import Predictor
 
             cv2.setNumThreads(1)
-            bundle, views, max_pixels = self._settings
-            self._predictor = Predictor(bundle, views=4 if views == 4 else 1, max_pixels=max_pixels)
+            order = self._order
+            self._predictor = Predictor(order.bundle, views=order.views, max_pixels=order.max_pixels)
         return self._predictor.work(items, batch)
 
 
