@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES = 1 << 20
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of one
 IF_FULL = "Free some room and run the command again."
 """What to do about a full disk, unless the caller knows better."""
 
@@ -201,6 +202,11 @@ def write_csv(path: Path, table: pl.DataFrame) -> None:
     """Write a CSV file in one step."""
     with replacing(path) as temporary:
         table.write_csv(temporary)
+
+
+def no_formula(text: str) -> str:
+    """Return text that a spreadsheet will not run as a formula: names come from file names and arguments."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def sha256(path: Path) -> str:

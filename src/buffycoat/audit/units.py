@@ -13,14 +13,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from buffycoat import taxonomy
-from buffycoat.files import write_csv
+from buffycoat.files import no_formula, write_csv
 from buffycoat.records.audit import MEASURED, GroupMeasures
 
 FILE = "audit-groups.csv"
 """The table beside ``audit.json``."""
 
 _PLACES = 4  # levels are known to a hundredth at best, sharpness and contrast to a thousandth
-_FORMULA = r"^([=+\-@\t\r])"
 
 
 @dataclass(frozen=True)
@@ -135,5 +134,5 @@ def write_table(measured: GroupMeasures, path: Path) -> None:
         It cannot be written.
     """
     kinds = {"group": pl.String, "label": pl.String, "images": pl.Int64, **dict.fromkeys(MEASURED, pl.Float64)}
-    names = pl.col("group", "label").str.replace(_FORMULA, "'$1")
-    write_csv(path, pl.DataFrame(measured.model_dump(), schema=kinds).with_columns(names))
+    names = {name: [no_formula(text) for text in getattr(measured, name)] for name in ("group", "label")}
+    write_csv(path, pl.DataFrame(measured.model_dump() | names, schema=kinds))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from buffycoat.differential.identity import accession_of
 from buffycoat.differential.words import flag_text
+from buffycoat.files import no_formula
 from buffycoat.records.differential import ARTEFACT, UNIDENTIFIED, Differential, TypeCount, TypeDifference
 
 COLUMNS = (
@@ -23,8 +24,6 @@ of its rows. The comparison's figures stand in the row of their type, and are em
 
 _NO_DIFFERENCE = [""] * 11
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
 
 def csv_text(counts: Sequence[Differential]) -> str:
     """Return the counts as CSV text, header first; unidentified cells and artefacts have rows without a percentage."""
@@ -34,21 +33,21 @@ def csv_text(counts: Sequence[Differential]) -> str:
     for made in counts:
         signer = made.signer
         head = (
-            _safe(made.slide),
-            _safe(made.specimen or ""),
-            _safe(made.subject or ""),
+            no_formula(made.slide),
+            no_formula(made.specimen or ""),
+            no_formula(made.subject or ""),
             made.status,
-            _safe(signer.name if signer else ""),
+            no_formula(signer.name if signer else ""),
             signer.signed_at.isoformat() if signer else "",
-            _safe(made.counted_by.name),
+            no_formula(made.counted_by.name),
         )
         tail = (
-            *(_safe(" ".join(made.warnings)), made.notice, (signer.seal or "") if signer else ""),
-            *("" if made.collected is None else made.collected.isoformat(), _safe(accession_of(made))),
+            *(no_formula(" ".join(made.warnings)), made.notice, (signer.seal or "") if signer else ""),
+            *("" if made.collected is None else made.collected.isoformat(), no_formula(accession_of(made))),
         )
         found = made.comparison
-        other = ("", "") if found is None else (_safe(found.second), found.design)
-        said = "" if found is None else _safe(" ".join(found.sentences))
+        other = ("", "") if found is None else (no_formula(found.second), found.design)
+        said = "" if found is None else no_formula(" ".join(found.sentences))
         compared = {} if found is None else {row.name: row for row in found.types}
         for row in [*made.types, *_of_the_other_only(made)]:
             difference = _difference(compared[row.name]) if row.name in compared else _NO_DIFFERENCE
@@ -64,7 +63,7 @@ def _figures(row: TypeCount, made: Differential) -> list[str | int]:
     absolute = row.absolute
     rest = [None] * 3 if absolute is None else [absolute.value, absolute.interval.low, absolute.interval.high]
     return [
-        _safe(row.name),
+        no_formula(row.name),
         row.count if row.assessed else "",
         made.denominator,
         *map(_number, numbers),
@@ -95,8 +94,3 @@ def _difference(row: TypeDifference) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}"
-
-
-def _safe(text: str) -> str:
-    """Return text that a spreadsheet will not run as a formula: names come from file names and arguments."""
-    return f"'{text}" if text.startswith(_FORMULA) else text

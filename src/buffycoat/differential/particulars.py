@@ -58,6 +58,3 @@ def moment(text: str) -> datetime:
         return found if found.tzinfo is not None else found.astimezone()
     except (ValueError, OverflowError) as error:
         raise ValueError(said) from error
-
-
-__all__ = ["Particulars", "moment"]

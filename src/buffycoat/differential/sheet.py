@@ -150,6 +150,3 @@ def _number(text: str) -> float | None:
     if _NUMBER.fullmatch(text) is None:
         raise ValueError(f"wbc: expected a number in 10⁹/L such as 6.2, found {text[:40]!r}")
     return float(text)
-
-
-__all__ = ["COLUMNS", "Sheet", "trial"]
