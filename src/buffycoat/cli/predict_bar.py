@@ -13,6 +13,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from buffycoat.cli.console import remarks
 from buffycoat.predict.folders import folders_below
 from buffycoat.predict.listing import is_photograph
+from buffycoat.predict.pace import rate_shown
 
 if TYPE_CHECKING:
     from buffycoat.predict.job import Account
@@ -51,7 +52,7 @@ def bar(paths: Sequence[str]) -> Iterator[Callable[[PhotographResult, Account], 
                 completed=done,
                 total=None if total is None else max(total, done),
                 shown=f"{done:,}" + ("" if total is None else f" of {total:,}"),
-                rate="" if not speed else f"{speed:,.0f}/s",
+                rate="" if not speed else f"{rate_shown(speed)}/s",
             )
 
         try:

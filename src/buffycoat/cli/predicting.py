@@ -18,6 +18,7 @@ from buffycoat.cli.outputs import is_address_as_path
 from buffycoat.errors import UsageError
 from buffycoat.files import IF_FULL
 from buffycoat.predict.job import Account, to_file
+from buffycoat.predict.pace import rate_shown
 from buffycoat.predict.parts import GO_ON
 from buffycoat.predict.passed import Passed
 from buffycoat.predict.predictor import Predictor
@@ -243,7 +244,7 @@ def _tell(account: Account, passed: Passed, options: Options, predictor: Predict
     if account.unidentified:
         done += f", {account.unidentified:,} unidentified"
     if account.seconds >= 1 and account.photographs > 1:
-        done += f", {account.photographs / account.seconds:.0f} photographs a second"
+        done += f", {rate_shown(account.photographs / account.seconds)} photographs a second"
     if account.skipped:
         done += f"; {account.skipped:,} were done before"
     say(done + ".")

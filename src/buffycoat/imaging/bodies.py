@@ -6,12 +6,14 @@ All lengths are in pixels at the working width (see :mod:`buffycoat.imaging.stai
 from __future__ import annotations
 
 import functools
+from bisect import bisect_left
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from buffycoat.imaging.stain import WORKING_WIDTH_PX, every_second, percentile
+from buffycoat.imaging.stain import WORKING_WIDTH_PX, every_second, percentile, smoothed
 
 Mask = NDArray[np.uint8]
 
@@ -121,15 +123,41 @@ def part(body: Mask, edges: tuple[bool, bool, bool, bool] = (True, True, True, T
     deepest = float(depth.max())
     largest = _LARGEST_CELL_AREA if all(edges) else _LARGEST_CUT_CELL_AREA
     waist = _WAIST if cv2.countNonZero(body) <= largest else _WAIST_OF_SEVERAL
-    for level in np.arange(waist * _LEAST_BODY_RADIUS, waist * deepest, 1.0):
-        count, cores = cv2.connectedComponents((depth > level).astype(np.uint8))
+    levels = [float(level) for level in np.arange(waist * _LEAST_BODY_RADIUS, waist * deepest, 1.0)]
+    for level in _promising(depth, levels, waist):
+        count, cores = _parts_above(depth, level)
         if count < 3:
             continue
-        deep_enough = max(level / waist, _LEAST_BODY_RADIUS)
+        deep_enough = _deep_enough(level, waist)
         kept = [core for core in (cores == k for k in range(1, count)) if float(depth[core].max()) >= deep_enough]
         if len(kept) > 1:
             return [piece for near in _nearest(body, kept) for piece in part(near, edges)]
     return [body]
+
+
+def _promising(depth: NDArray[np.float32], levels: Sequence[float], waist: float) -> Sequence[float]:
+    """Return the levels if a region may come apart at one of them, else none.
+
+    Bodies apart at a level stay apart at all higher ones that both reach, so a few levels tell for all.
+    """
+    place = 0
+    while place < len(levels):
+        reached = _deep_enough(levels[place], waist)
+        place = bisect_left(levels, reached, place + 1)
+        if _parts_above(depth, levels[place - 1])[0] > 2:
+            return levels
+    return ()
+
+
+def _parts_above(depth: NDArray[np.float32], level: float) -> tuple[int, NDArray[np.int32]]:
+    """Return one more than the number of parts deeper than a level, and which of them each pixel belongs to."""
+    count, labels = cv2.connectedComponents((depth > level).view(np.uint8))
+    return count, np.asarray(labels, np.int32)
+
+
+def _deep_enough(level: float, waist: float) -> float:
+    """Return how deep each of two bodies must be to be parted where they come apart at a level."""
+    return max(level / waist, _LEAST_BODY_RADIUS)
 
 
 def depth_inside(mask: Mask, edges: tuple[bool, bool, bool, bool] = (True, True, True, True)) -> NDArray[np.float32]:
@@ -157,7 +185,7 @@ def disc(radius: int) -> Mask:
 def grow(mask: Mask, radius: float) -> Mask:
     """Return everything within `radius` of the mask; for large radii far faster than a dilation."""
     away = cv2.distanceTransform(cv2.bitwise_not(mask), cv2.DIST_L2, 3)
-    return np.where(away <= radius, np.uint8(255), np.uint8(0))
+    return (away <= radius).view(np.uint8) * np.uint8(255)
 
 
 def fill_holes(mask: Mask) -> Mask:
@@ -172,7 +200,7 @@ def _leukocyte_like(stain: NDArray[np.uint8], near: Mask) -> Mask:
     Red cells are the bulk of what is stained elsewhere. Their signal is a thin rim, which smoothing thins out
     further; cytoplasm is filled.
     """
-    weak = np.asarray(cv2.GaussianBlur(stain, (0, 0), 2.0), np.uint8)
+    weak = smoothed(stain, 2.0)
     elsewhere = np.asarray(cv2.bitwise_not(every_second(near)), np.uint8)
     red_cells = 10.0
     if cv2.countNonZero(elsewhere) > 500:

@@ -162,15 +162,16 @@ def _measure(cell: Segmented, working: tuple[int, ...], size: tuple[int, int]) -
     )
     nucleus_box, mask = _enlarge(cell, cell.nucleus, across, down, size)
     body_box, body = _enlarge(cell, cell.body, across, down, size)
-    rows, columns = np.nonzero(mask)
+    moments = cv2.moments(mask.view(np.uint8), binaryImage=True)
+    area = round(moments["m00"])
     return Leukocyte(
         box=box,
-        centre=(nucleus_box[0] + float(columns.mean()) + 0.5, nucleus_box[1] + float(rows.mean()) + 0.5),
+        centre=(nucleus_box[0] + moments["m10"] / area + 0.5, nucleus_box[1] + moments["m01"] / area + 0.5),
         nucleus_box=nucleus_box,
         nucleus=mask,
-        nucleus_area_px=rows.size,
+        nucleus_area_px=area,
         touches_border=not all(edges),
-        score=rows.size * cell.strength / (255 * height * width),
+        score=area * cell.strength / (255 * height * width),
         body_box=body_box,
         body=body,
     )

@@ -7,6 +7,8 @@ and near zero elsewhere; dividing by the background takes out the colour of the 
 
 from __future__ import annotations
 
+import functools
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -64,10 +66,10 @@ def percentile(values: NDArray[np.uint8], q: float, mask: NDArray[np.uint8] | No
     >>> percentile(np.array([[1, 2], [3, 10]], np.uint8), 50)
     2.5
     """
-    counts = np.cumsum(cv2.calcHist([values], [channel], mask, [256], [0, 256]).astype(np.int64))
-    rank = (int(counts[-1]) - 1) * q / 100
+    counts = cv2.calcHist([values], [channel], mask, [256], [0, 256]).cumsum(dtype=np.float64)
+    rank = (float(counts[-1]) - 1) * q / 100
     below = int(rank)
-    low, high = (int(place) for place in np.searchsorted(counts, (below, below + 1), side="right"))
+    low, high = counts.searchsorted((below, below + 1), side="right").tolist()
     return low + (high - low) * (rank - below) if high < 256 else float(low)
 
 
@@ -101,10 +103,32 @@ def chromatin_stain(rgb: NDArray[np.uint8], empty: tuple[float, float, float]) -
     return _difference(rgb, (-127.5 / empty[0], -127.5 / empty[1], 255.0 / empty[2]), 1.0)
 
 
+def smoothed(image: NDArray[np.uint8], sigma: float) -> NDArray[np.uint8]:
+    """Return ``cv2.GaussianBlur(image, (0, 0), sigma)``, uint8 (H, W), three times faster.
+
+    OpenCV smooths bytes in steps of 1/256 and rounds halves up; the same steps as a filter of rows and columns leave
+    the few halves to chance, one level of 255 on one or two pixels of a field.
+    """
+    kernel = _gaussian(sigma)
+    return np.asarray(cv2.sepFilter2D(image, cv2.CV_8U, kernel, kernel), np.uint8)
+
+
+@functools.cache
+def _gaussian(sigma: float) -> NDArray[np.float32]:
+    """Return Gaussian weights as OpenCV takes them for bytes: in 256ths that add up to one; not to be changed."""
+    weights = cv2.getGaussianKernel(round(6 * sigma + 1) | 1, sigma)[:, 0]
+    half, rest, steps = len(weights) // 2, 0.0, []
+    for weight in weights[:half]:  # what rounding leaves goes to the next
+        wanted = 256 * float(weight) + rest
+        steps.append(round(wanted))
+        rest = wanted - steps[-1]
+    return np.array([*steps, 256 - 2 * sum(steps), *steps[::-1]], np.float32) / np.float32(256)
+
+
 def _difference(rgb: NDArray[np.uint8], weights: tuple[float, float, float], sigma: float) -> NDArray[np.uint8]:
     red, green, blue = weights
     if red:
         mixed = cv2.transform(rgb, np.array([weights]))  # saturates below zero
     else:  # the same numbers, several times faster
         mixed = cv2.addWeighted(cv2.extractChannel(rgb, 2), blue, cv2.extractChannel(rgb, 1), green, 0)
-    return np.asarray(cv2.GaussianBlur(mixed, (0, 0), sigma), np.uint8)
+    return smoothed(np.asarray(mixed, np.uint8), sigma)

@@ -22,6 +22,19 @@ _LEAST_HANDFULS = 12  # in a window
 _HOPELESS = 0.85  # of the best rate: a setting that is slower after a third of a window is not tried to its end
 
 
+def rate_shown(photographs_per_second: float) -> str:
+    """Return a rate for reading, never rounded to nought.
+
+    Examples
+    --------
+    >>> [rate_shown(rate) for rate in (1234.4, 9.96, 0.31, 0.004)]
+    ['1,234', '10', '0.3', '0.004']
+    """
+    if photographs_per_second >= 9.95:
+        return f"{photographs_per_second:,.0f}"
+    return f"{photographs_per_second:.1f}" if photographs_per_second >= 0.05 else f"{photographs_per_second:.1g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """Threads at work, and photographs a batch."""
