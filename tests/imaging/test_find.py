@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from buffycoat.data.boxes import read_voc
+from buffycoat.imaging.bodies import part_by_nuclei
 from buffycoat.imaging.decode import read_image
 from buffycoat.imaging.find import Box, find_leukocytes, nucleus_mask
 from buffycoat.synth.smear import draw_field
@@ -263,6 +264,36 @@ def test_a_small_cell_beside_a_large_one_is_found(angle: int, share: float) -> N
     cells = find_leukocytes(leukocyte(field, centre, small, lobe=44))
     assert len(cells) == 2
     assert max(overlap(cell.box, box_round(centre, small)) for cell in cells) > 0.6
+
+
+@pytest.mark.parametrize("seed", [0, 62, 105])
+def test_cells_pressed_together_without_a_waist_are_told_by_their_nuclei(seed: int) -> None:
+    rng = np.random.default_rng(5_000_000 + seed)
+    smear = draw_field(rng, [str(name) for name in rng.choice(CLASS_NAMES, 5)], touching=True)
+    boxes = [cell.box for cell in find_leukocytes(smear.rgb)]
+    assert len(boxes) == pairs(boxes, [cell.box for cell in smear.cells]) == 5
+
+
+@pytest.mark.parametrize(
+    ("axes", "apart", "radius", "cells"),
+    [
+        ((100, 50), 100, 24, 2),
+        ((100, 50), 58, 24, 1),  # as near as lobes are
+        ((100, 50), 100, 16, 1),  # as small as lobes are
+        ((70, 50), 70, 24, 1),  # no larger than a cell may be
+    ],
+)
+def test_only_large_nuclei_far_apart_part_a_body_larger_than_any_cell(
+    axes: tuple[int, int], apart: int, radius: int, cells: int
+) -> None:
+    body, nuclei = np.zeros((120, 220), np.uint8), np.zeros((120, 220), np.uint8)
+    cv2.ellipse(body, (110, 60), axes, 0, 0, 360, 255, cv2.FILLED)
+    for x in (110 - apart // 2, 110 + apart // 2):
+        cv2.circle(nuclei, (x, 60), radius, 255, cv2.FILLED)
+    pieces = part_by_nuclei([body], nuclei)
+    assert len(pieces) == cells
+    assert np.array_equal(np.max(pieces, axis=0), body)
+    assert sum(cv2.countNonZero(piece) for piece in pieces) == cv2.countNonZero(body)
 
 
 def test_pale_spots_in_one_large_cell_do_not_part_it() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import cv2
 import numpy as np
@@ -26,6 +26,10 @@ _LARGEST_CUT_CELL_AREA = 7500  # the same where the field's border cuts it
 _WAIST_OF_SEVERAL = 0.9  # in such a region a slighter waist is enough: a small cell beside a large one
 _LEAST_GAP_AREA = 20  # a smaller gap is a vacuole or a pale spot
 _LEAST_BODY_RADIUS = 11.0  # a thinner part is a lobe or a fold
+_SEVERAL_CELLS_AREA = 12000  # no single cell is as large
+_SEVERAL_CUT_CELLS_AREA = 10000  # the same where the field's border cuts them
+_APART = 6  # nuclei more than twice this apart are of several cells, if there are several
+_LEAST_OWN_NUCLEUS_AREA = 1200  # of each
 
 
 def find_bodies(stain: NDArray[np.uint8], nuclei: Mask, least_area: int) -> list[tuple[int, int, Mask]]:
@@ -66,7 +70,8 @@ def find_bodies(stain: NDArray[np.uint8], nuclei: Mask, least_area: int) -> list
             if area > _LARGEST_CELL_AREA:
                 body = without_gaps(body, stained[y : y + h, x : x + w])
             edges = (y > 0, y + h < stain.shape[0], x > 0, x + w < stain.shape[1])
-            bodies += [(x, y, fill_holes(piece)) for piece in part(body, edges)]
+            pieces = part_by_nuclei(part(body, edges), nuclei[y : y + h, x : x + w], edges)
+            bodies += [(x, y, fill_holes(piece)) for piece in pieces]
     return bodies
 
 
@@ -158,6 +163,38 @@ def _parts_above(depth: NDArray[np.float32], level: float) -> tuple[int, NDArray
 def _deep_enough(level: float, waist: float) -> float:
     """Return how deep each of two bodies must be to be parted where they come apart at a level."""
     return max(level / waist, _LEAST_BODY_RADIUS)
+
+
+def part_by_nuclei(
+    bodies: Iterable[Mask], nuclei: Mask, edges: tuple[bool, bool, bool, bool] = (True, True, True, True)
+) -> list[Mask]:
+    """Part those bodies that are larger than any cell and hold several large nuclei that stand apart.
+
+    Cells pressed against one another may have an outline without a waist. In a body that may be one cell nothing is
+    done: its nuclei may be lobes of one.
+
+    Parameters
+    ----------
+    bodies
+        From :func:`part`.
+    nuclei
+        Where the stain is as strong as in nuclei; of the bodies' shape.
+    edges
+        As for :func:`part`.
+    """
+    largest = _SEVERAL_CELLS_AREA if all(edges) else _SEVERAL_CUT_CELLS_AREA
+    pieces = []
+    for body in bodies:
+        cores = _nuclei_apart(body, nuclei) if cv2.countNonZero(body) > largest else []
+        pieces += _nearest(body, cores) if len(cores) > 1 else [body]
+    return pieces
+
+
+def _nuclei_apart(body: Mask, nuclei: Mask) -> list[NDArray[np.bool_]]:
+    own = morph(np.asarray(cv2.bitwise_and(body, nuclei), np.uint8), cv2.MORPH_OPEN, 2)
+    count, labels = cv2.connectedComponents(cv2.bitwise_and(grow(own, _APART), body))
+    cores = [(labels == k) & (own > 0) for k in range(1, count)]
+    return [core for core in cores if np.count_nonzero(core) >= _LEAST_OWN_NUCLEUS_AREA]
 
 
 def depth_inside(mask: Mask, edges: tuple[bool, bool, bool, bool] = (True, True, True, True)) -> NDArray[np.float32]:
