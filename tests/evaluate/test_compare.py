@@ -13,9 +13,10 @@ from scipy.stats import binomtest, bootstrap, permutation_test
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from buffycoat.evaluate.compare import compare_all, exact_mcnemar, holm, sentence, sign_flips
+from buffycoat.evaluate.compare import compare_all, exact_mcnemar, holm, sign_flips
 from buffycoat.evaluate.held_out import held_out
 from buffycoat.evaluate.intervals import PAIRED, fewer
+from buffycoat.evaluate.verdicts import sentence
 from buffycoat.records.documents import Comparison, Estimate, Interval
 from tests.evaluate.evaluation_cases import CLASSES, cells_of, predictions_of, spelt
 

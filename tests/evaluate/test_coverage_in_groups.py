@@ -7,6 +7,7 @@ ones where a rare class or few strangers decide. What was found stands beside ea
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -23,9 +24,10 @@ from buffycoat.evaluate.shares import Means
 from buffycoat.evaluate.spread import part_variance
 from buffycoat.evaluate.strangers import _Fold, _lost, auroc
 from buffycoat.evaluate.trust import trust
-from buffycoat.records.base import Interval
+from buffycoat.records.base import Estimate, Interval
+from tests.simulated import Tally, trials
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.coverage]
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 
@@ -39,22 +41,6 @@ REAL = (
 AMPLE = (*[(0,)] * 400, *[(1,)] * 300, *[(2,)] * 150, *[(3,)] * 100, *[(0, 1)] * 60, *[(2, 2, 3)] * 40)
 CALLED = np.array([[0, 0.75, 0.1, 0.15], [0.9, 0, 0.05, 0.05], [0.4, 0.1, 0, 0.5], [0.5, 0.1, 0.4, 0]])
 """What a cell of each class (row) is called where it is called wrongly."""
-
-
-class Tally:
-    """How often limits held the truth."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, list[bool]] = {}
-
-    def add(self, name: str, limits: Interval, truth: float) -> None:
-        assert limits.low is not None and limits.high is not None, name
-        self.held.setdefault(name, []).append(limits.low - 1e-12 <= truth <= limits.high + 1e-12)
-
-    def check(self, name: str, least: float = 0.93, most: float = 0.97) -> None:
-        held = self.held[name]
-        noise = 2 * np.sqrt(0.95 * 0.05 / len(held))  # two standard errors of the simulated share
-        assert least - noise <= np.mean(held) <= most + noise, f"{name}: {np.mean(held):.3f}"
 
 
 def cells_of(groups: Iterable[tuple[int, ...]]) -> tuple[Numbers, Numbers]:
@@ -85,20 +71,23 @@ def held_out(group: Numbers, true: Numbers, predicted: Numbers, odds: Floats | N
     ],
 )
 def test_figures_of_a_model(groups: tuple[tuple[int, ...], ...], right: tuple[float, ...]) -> None:
-    """Means over the classes: 0.93 to 0.97. Figures of one class are exact at the effective number."""
+    """Means over the classes: 0.95 to 0.97. Figures of one class, exact at the effective number: 0.95 to 1.00."""
     group, true = cells_of(groups)
     shares = np.array(right)
     expected = np.bincount(true)[:, None] * (np.diag(shares) + (1 - shares)[:, None] * CALLED)
+    means = ("balanced_accuracy", "macro_precision", "macro_specificity", "macro_f1")
+    truth = {name: float(OVERALL[name](expected)) for name in means}
+    truths = {name: PER_CLASS[name](expected).tolist() for name in ("sensitivity", "precision", "f1")}
     rng, tally = np.random.default_rng(1), Tally()
-    for _ in range(400):
+    for _ in range(trials(400)):
         wrong = (rng.random(len(true))[:, None] > CALLED.cumsum(axis=1)[true]).sum(axis=1)
         predicted = np.where(ndtr(fates(rng, group, 0.3)) < shares[true], true, np.minimum(wrong, 3))
         found = model_result(held_out(group, true, predicted), title="m", classes=CLASSES)
-        for name in ("balanced_accuracy", "macro_precision", "macro_specificity", "macro_f1"):
-            tally.add(name, getattr(found, name).interval, float(OVERALL[name](expected)))
+        for name in means:
+            tally.add(name, getattr(found, name).interval, truth[name])
         for place, one in enumerate(found.classes):
-            for name in ("sensitivity", "precision", "f1"):
-                tally.add(f"{name} {place}", getattr(one, name).interval, float(PER_CLASS[name](expected)[place]))
+            for name, of_classes in truths.items():
+                tally.add(f"{name} {place}", getattr(one, name).interval, of_classes[place])
     for name in tally.held:
         tally.check(name, most=1.0 if " " in name else 0.97)
 
@@ -114,10 +103,10 @@ UNLIKE_SIZES = tuple((0,) * size for size in np.random.default_rng(3).choice([1,
 def test_a_paired_difference(
     groups: tuple[tuple[int, ...], ...], alike: float, most: float, right: tuple[float, float]
 ) -> None:
-    """0.93 to 0.97; more often where only three cells in all set the models apart. A bootstrap: 0.84 to 0.96."""
+    """0.95 to 0.97; 0.99 where only three cells in all set the models apart. A bootstrap: 0.84 to 0.96."""
     group, true = cells_of(groups)
     rng, tally = np.random.default_rng(4), Tally()
-    for _ in range(500):
+    for _ in range(trials(500)):
         hard = rng.normal(size=len(true))  # for both models
         answers = []
         for share in right:
@@ -136,41 +125,48 @@ def _odds(rng: np.random.Generator, group: Numbers, true: Numbers) -> Floats:
     return found
 
 
+@cache
 def _many(groups: tuple[tuple[int, ...], ...], times: int = 300) -> tuple[Floats, Numbers]:
+    """Return so many cells that what is found in them is the truth; several tests ask for it."""
     group, true = cells_of(groups * times)
     return _odds(np.random.default_rng(9), group, true), true
 
 
-@pytest.mark.parametrize(("groups", "trials"), [(REAL, 200), (AMPLE, 80)])
-def test_mean_scores(groups: tuple[tuple[int, ...], ...], trials: int) -> None:
-    """Brier score and log loss: 0.94 to 0.96."""
+@pytest.mark.parametrize(("groups", "sets"), [(REAL, 300), (AMPLE, 300)])
+def test_mean_scores(groups: tuple[tuple[int, ...], ...], sets: int) -> None:
+    """Brier score and log loss: 0.97 to 0.98, for every set has as many cells of each class, and resamples have not."""
     group, true = cells_of(groups)
     odds, labels = _many(groups)
+    brier, log_loss = (float(score(odds, labels).mean()) for score in (brier_scores, log_losses))
     rng, tally = np.random.default_rng(5), Tally()
-    for _ in range(trials):
+    for seed in range(trials(sets)):
         own = _odds(rng, group, true)
         scores = np.stack([brier_scores(own, true), log_losses(own, true)], axis=1)
-        means = Means(scores, group, seed=0, replicates=1000)
-        tally.add("Brier", means[0].interval, float(brier_scores(odds, labels).mean()))
-        tally.add("log loss", means[1].interval, float(log_losses(odds, labels).mean()))
+        means = Means(scores, group, seed=seed, replicates=1000)
+        tally.add("Brier", means[0].interval, brier)
+        tally.add("log loss", means[1].interval, log_loss)
     tally.check("Brier")
     tally.check("log loss")
 
 
-def test_figures_that_hang_on_thresholds() -> None:
-    """Set size 0.91 to 0.98, one class alone 0.93 to 1.00, answered 0.94 to 0.98 (cells alone: 0.28, 0.36, 0.54).
+NOTHING = Estimate(value=0.0, interval=Interval(low=None, high=None, method="not asked for"))
+
+
+def test_figures_that_hang_on_thresholds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set size 0.94, one class alone 0.96, answered 0.97 (cells alone: 0.28, 0.36, 0.54).
 
     Of these the truth is the mean over sets of cells: another set sets other thresholds, too. How often a set holds the
-    class and an answer is wrong is promised of the thresholds that are stored: 0.92 to 0.98 for endlessly many cells.
+    class and an answer is wrong is promised of the thresholds that are stored: 0.95 for endlessly many cells.
     """
     group, true = cells_of(REAL)
-    odds, labels = _many(REAL, 30)
+    odds, labels = _many(REAL, 100)
     sure, right = odds.max(axis=1), odds.argmax(axis=1) == labels
     rng, tally = np.random.default_rng(6), Tally()
     found = []
-    for _ in range(120):
+    monkeypatch.setattr("buffycoat.evaluate.trust.calibration_error", lambda held, seed: NOTHING)  # half of the time
+    for seed in range(trials(300)):
         held = held_out(group, true, true, _odds(rng, group, true))
-        one = trust(held, held, classes=CLASSES, seed=0, replicates=10)
+        one = trust(held, held, classes=CLASSES, seed=seed, replicates=10)
         assert one is not None
         found.append(
             {
@@ -200,16 +196,17 @@ def test_figures_that_hang_on_thresholds() -> None:
 
 @pytest.mark.parametrize("sharpness", [1.0, 1.5])
 def test_the_calibration_error(sharpness: float) -> None:
-    """In groups: 0.95 to 0.96."""
+    """In groups: 0.97 to 0.99, all misses on the side of 0."""
     group, true = cells_of(REAL)
-    odds, labels = _many(REAL, 100)
+    odds, labels = _many(REAL)
     many = held_out(np.arange(len(labels)), labels, labels, rescale(odds, 1 / sharpness))
     truth = expected_calibration_error(many.odds, labels)
     rng, tally = np.random.default_rng(10), Tally()
-    for _ in range(80):
+    for seed in range(trials(300)):
         own = rescale(_odds(rng, group, true), 1 / sharpness)
-        tally.add("error", calibration_error(held_out(group, true, true, own), seed=0).interval, truth)
-    tally.check("error")
+        found = calibration_error(held_out(group, true, true, own), seed=seed)
+        tally.add("calibration error", found.interval, truth)
+    tally.check("calibration error")
 
 
 def _shown(rng: np.random.Generator, strangers: int, apart: float) -> list[_Fold]:
@@ -230,10 +227,10 @@ def _shown(rng: np.random.Generator, strangers: int, apart: float) -> list[_Fold
     [(60, 1.5, 0.93, 0.97), (60, 3.0, 0.93, 0.97), (20, 1.5, 0.92, 0.97), (20, 3.0, 0.88, 0.97), (3, 1.5, 0.86, 1.0)],
 )
 def test_strangers(strangers: int, apart: float, least: float, most: float) -> None:
-    """Area: 0.93 to 0.97 with 60 strangers, short with few. Right cells lost: never short (cells alone: 0.13)."""
+    """Area: 0.93 to 0.95 with 60 strangers, with fewer 0.89 to 0.94. Right cells lost: 0.98 and more (cells: 0.13)."""
     rng, tally = np.random.default_rng(7), Tally()
     area, lost = float(ndtr(apart / np.sqrt(2))), float(ndtr(-apart - ndtri(0.05)))
-    for _ in range(300):
+    for _ in range(trials(300)):
         folds = _shown(rng, strangers, apart)
         tally.add("area", auroc(folds).interval, area)
         tally.add("lost", _lost(folds, strangers).interval, lost)
@@ -242,16 +239,26 @@ def test_strangers(strangers: int, apart: float, least: float, most: float) -> N
 
 
 @pytest.mark.parametrize(
-    ("cells", "seeds", "shift"), [(326, 2, 0.15), (326, 3, 0.15), (326, 5, 0.15), (326, 3, 0.04), (66, 3, 0.25)]
+    ("cells", "seeds", "shift", "folds"),
+    [
+        (326, 2, 0.15, 1),
+        (326, 3, 0.15, 1),
+        (326, 5, 0.15, 1),
+        (326, 3, 0.04, 1),
+        (66, 3, 0.25, 1),
+        (326, 2, 0.15, 5),
+        (326, 2, 0.4, 5),
+        (66, 2, 0.25, 5),
+    ],
 )
-def test_an_accuracy_and_its_spread_over_seeds(cells: int, seeds: int, shift: float) -> None:
-    """Accuracy 0.94 to 0.97 (with the normal distribution 0.92), standard deviation 0.94 to 0.97, its share 0.99."""
+def test_an_accuracy_and_its_spread_over_seeds(cells: int, seeds: int, shift: float, folds: int) -> None:
+    """Accuracy 0.97 to 0.98 (with the normal distribution 0.92), standard deviation 0.97, its share 0.99."""
     rng, tally = np.random.default_rng(8), Tally()
-    found = []
-    for _ in range(600):
-        easy = rng.normal(1.9, 1.6, cells)[:, None] + rng.normal(0, shift, seeds)
+    found, fold = [], np.arange(cells) % folds
+    for _ in range(trials(600)):
+        easy = rng.normal(1.9, 1.6, cells)[:, None] + rng.normal(0, shift, (folds, seeds))[fold]
         right = (easy + rng.normal(0, 0.6, (cells, seeds)) > 0).astype(np.float64)
-        found.append(part_variance(right, np.arange(cells), "m", "M"))
+        found.append(part_variance(right, np.arange(cells), "m", "M", fold))
     truth = float(ndtr(1.9 / np.sqrt(1.6**2 + 0.6**2 + shift**2)))
     deviation = float(np.sqrt(np.mean([np.var(one.accuracies, ddof=1) for one in found])))
     share = deviation**2 / float(np.var([one.accuracies[0] for one in found], ddof=1))

@@ -25,6 +25,7 @@ from buffycoat.evaluate.intervals import (
     mover_mean,
     paired_limits,
 )
+from tests.simulated import TIMES, Tally, trials
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), st.sampled_from([0.9, 0.95]))
@@ -177,29 +178,57 @@ _CHANCES = _CHANCES / _CHANCES.sum()
 
 
 @pytest.mark.slow
+@pytest.mark.coverage
 @pytest.mark.parametrize("cells_per_group", [1, 4])
 def test_95_percent_limits_hold_the_truth_as_often_as_they_say(cells_per_group: int) -> None:
-    """Simulated sets whose truth is known; a group's cells are of one class and share their fate."""
-    generator = np.random.default_rng(11)
+    """0.95. Simulated sets whose truth is known; a group's cells are of one class and share their fate."""
+    generator = np.random.default_rng(10 + cells_per_group)
     figures = {name: metrics.OVERALL[name] for name in ("accuracy", "macro_specificity", "macro_f1")}
     truth = {name: float(figure(_CHANCES * 1e6)) for name, figure in figures.items()}
-    held = dict.fromkeys([*figures, "macro_sensitivity"], 0)
-    trials = 600
-    for _ in range(trials):
+    mean_sensitivity = float(metrics.OVERALL["macro_sensitivity"](_CHANCES * 1e6))
+    tally = Tally()
+    for seed in range(trials(600)):
         drawn = generator.multinomial(326, _CHANCES.ravel())
         groups = np.repeat(np.eye(16, dtype=np.int64), drawn, axis=0) * cells_per_group
-        resampled = GroupBootstrap(groups, replicates=1000, seed=0)
+        resampled = GroupBootstrap(groups, replicates=1000, seed=seed)
         for name, figure in figures.items():
             found = resampled.interval(lambda counts, f=figure: f(counts.reshape(*counts.shape[:-1], 4, 4)))  # type: ignore[misc]
-            assert found is not None and found.low is not None and found.high is not None
-            held[name] += int(found.low <= truth[name] <= found.high)
+            assert found is not None
+            tally.add(name, found, truth[name])
         matrix = drawn.reshape(4, 4)
         right, support = np.diag(matrix), matrix.sum(axis=1)
-        low, high = mover_mean(right / support, *mid_p(right, support))
-        held["macro_sensitivity"] += int(low <= float(metrics.OVERALL["macro_sensitivity"](_CHANCES * 1e6)) <= high)
-    for name, times in held.items():
-        # 600 trials: two standard errors of the share are 0.018
-        assert 0.93 - 0.018 <= times / trials <= 0.97 + 0.018, f"{name}: {times / trials:.3f}"
+        tally.add("macro_sensitivity", mover_mean(right / support, *mid_p(right, support)), mean_sensitivity)
+    for name in tally.held:
+        tally.check(name)
+
+
+def test_the_count_of_simulated_sets_is_multiplied_and_tells_where_limits_hold_too_seldom(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv(TIMES, raising=False)
+    assert trials(400) == 400
+    monkeypatch.setenv(TIMES, "3")
+    assert trials(400) == 1200
+    tally = Tally()
+    for number in range(1000):
+        tally.add("often", (0.1, 0.3 if number % 20 else 0.15), 0.2)
+        tally.add("seldom", (0.1, 0.3 if number % 10 else 0.15), 0.2)
+        tally.add("always", (0.1, 0.2), 0.2)
+    tally.check("often")
+    assert capsys.readouterr().out == "".join(
+        f"{name}: held in {share} of 1000\n"
+        for name, share in [("often", "0.950"), ("seldom", "0.900"), ("always", "1.000")]
+    )
+    for name, share in [("seldom", "0.900"), ("always", "1.000")]:
+        with pytest.raises(AssertionError, match=rf"{name}: held in {share} of 1000, not in 0\.916 to 0\.984"):
+            tally.check(name)
+
+
+@pytest.mark.parametrize("given", ["0", "-2", "1.5", "ten", "", " 3", "²"])
+def test_simulated_sets_are_multiplied_by_a_positive_integer_only(given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TIMES, given)
+    with pytest.raises(ValueError, match=r"BUFFYCOAT_TRIALS_TIMES is .*; expected a positive integer"):
+        trials(400)
 
 
 def test_the_effective_number_is_that_of_a_cluster_robust_variance() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from scipy import stats
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
@@ -91,3 +92,20 @@ def test_a_learning_curve_ends_with_the_study_itself() -> None:
     assert (last.share, last.training_cells, last.accuracy.value) == (1.0, 20.0, 1.0)
     assert [one.value for one in first.sensitivity] == [1.0, 0.5, None]
     assert learning_points(held, smaller.clear(), cells, CLASSES, 20.0) == []
+
+
+def test_folds_of_their_own_seeds_tell_how_far_training_moves_an_accuracy() -> None:
+    """Every fold's accuracy varies by itself: their variances add up, and five folds twice are five degrees."""
+    rng = np.random.default_rng(4)
+    fold = np.repeat(np.arange(5), [10, 20, 30, 20, 20])
+    right = (rng.random((100, 2)) < 0.8 - 0.1 * (fold % 2)[:, None] * [0, 1]).astype(np.float64)
+    found = part_variance(right, np.arange(100), "net", "Net", fold)
+    by_fold = [right[fold == k].mean(axis=0).var(ddof=1) * (np.mean(fold == k)) ** 2 for k in range(5)]
+    moved = right - np.stack([right[fold == k].mean(axis=0) for k in fold])
+    single = ((moved - moved.mean(axis=1, keepdims=True)) ** 2).sum() / 95 / 100
+    variance = max(sum(by_fold), single)
+    low, high = (np.sqrt(5 * variance / stats.chi2.ppf(tail, 5)) for tail in (0.975, 0.025))
+    assert found.deviation.value == pytest.approx(np.sqrt(variance))
+    assert (found.deviation.interval.low, found.deviation.interval.high) == pytest.approx((low, high))
+    together = part_variance(right, np.arange(100), "net", "Net")
+    assert together.deviation.interval.high is not None and together.deviation.interval.high > 2 * high

@@ -20,8 +20,8 @@ from typer.testing import CliRunner
 from buffycoat.cli import report as report_command
 from buffycoat.errors import DataError
 from buffycoat.files import write_json
-from buffycoat.records.documents import Cleaning, Estimate, Results
-from buffycoat.records.evidence import ResampledTest
+from buffycoat.records.documents import Cleaning, Estimate, Interval, Results
+from buffycoat.records.evidence import ResampledTest, WithTraining
 from buffycoat.report import html
 from buffycoat.report.build import build
 from buffycoat.report.mistakes import mistakes, wrong_in_all
@@ -159,6 +159,31 @@ def test_repeats_have_their_own_test_in_the_table_of_pairs(study: Path, tmp_path
     rows = reader(folder).table("The pairs")
     assert rows[0][5:] == ["Corrected p", "By folds", "Settled"]
     assert rows[1][5:] == [p_number(pair.p_adjusted), p_number(again.p_adjusted), "no"]
+
+
+def test_differences_with_training_have_their_own_table_and_turn_with_the_pair(study: Path, tmp_path: Path) -> None:
+    folder = copy_of(study, tmp_path / "study")
+    results = results_of(folder)
+    (pair,) = results.comparisons
+    anew = WithTraining(
+        difference=Estimate(value=0.04, interval=Interval(low=-0.01, high=0.09, method="t")),
+        seeds=(2, 1),
+        from_cells=0.02,
+        from_training=0.01,
+        p_value=0.1,
+        p_adjusted=0.2,
+    )
+    back = Estimate(value=-0.04, interval=Interval(low=-0.09, high=0.01, method="t"))
+    behind = pair.difference.model_copy(update={"value": -0.05})
+    for difference, expected in ((pair.difference, anew.difference), (behind, back)):
+        update = {"with_training": anew, "difference": difference, "settled": False}
+        results.model_copy(update={"comparisons": (pair.model_copy(update=update),)}).write(folder / "results.json")
+        build(folder)
+        rows = reader(folder).table("With training")
+        assert rows[0][2:] == ["Seeds", "With training", "From cells", "Training adds", "Corrected p"]
+        seeds = "2, 1" if expected is anew.difference else "1, 2"
+        assert rows[1][2:] == [seeds, shown(expected), "0.020", "0.010", "0.20"]
+        assert reader(folder).table("The pairs")[1][-1] == "no"
 
 
 def test_better_model_of_a_pair_comes_first(study: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from rich.console import Console
 from buffycoat import taxonomy
 from buffycoat.records.base import Estimate, Interval
 from buffycoat.records.documents import Comparison, ModelResult, NetworkCard, Results
-from buffycoat.records.evidence import ResampledTest, Spread
+from buffycoat.records.evidence import ResampledTest, Spread, WithTraining
 from buffycoat.records.tables import HISTORY
 from buffycoat.report.colours import DARK, LIGHT, contrast, palettes
 from buffycoat.report.figures.bars import before_after
@@ -302,24 +302,67 @@ def test_settled_stands_with_what_was_not_measured() -> None:
     assert cautions(results(model("a", 2), model("b", 3), comparisons=(compared("a", "b", 0.4),))) == []
 
 
-def test_seeds_that_were_measured_are_said_beside_settled() -> None:
-    pair = (compared("a", "b", 0.01),)
-    spread = Spread(
-        model="a",
-        seeds=2,
-        accuracies=(0.9, 0.86),
-        deviation=Estimate(value=0.028, interval=Interval(low=0.01, high=0.9, method="-")),
-        from_cells=0.02,
-        share=0.6,
-        interval=Interval(low=0.7, high=1.0, method="-"),
-        sentence="-",
+SPREAD = Spread(
+    model="a",
+    seeds=2,
+    accuracies=(0.9, 0.86),
+    deviation=Estimate(value=0.028, interval=Interval(low=0.01, high=0.9, method="-")),
+    from_cells=0.02,
+    share=0.6,
+    interval=Interval(low=0.7, high=1.0, method="-"),
+    sentence="-",
+)
+
+
+def anew(p: float) -> WithTraining:
+    return WithTraining(
+        difference=Estimate(value=0.08, interval=Interval(low=-0.01, high=0.17, method="-")),
+        seeds=(2, 1),
+        from_cells=0.03,
+        from_training=0.02,
+        p_value=p / 2,
+        p_adjusted=p,
     )
-    found = results(model("a", 2), model("b", 3), comparisons=pair).model_copy(update={"spread": (spread,)})
+
+
+def test_seeds_that_an_earlier_version_measured_are_said_beside_settled() -> None:
+    pair = (compared("a", "b", 0.01),)
+    found = results(model("a", 2), model("b", 3), comparisons=pair).model_copy(update={"spread": (SPREAD,)})
     (said,) = cautions(found)
     assert (
         "neither limits nor the p values on cells count the seed of training" in said
         and "by 0.028 (standard deviation, 0.010–0.900; 2 seeds)" in said
     )
+
+
+def test_limits_with_training_are_explained_and_what_they_leave_out_is_named() -> None:
+    pair = (compared("a", "b", 0.01).model_copy(update={"with_training": anew(0.02)}),)
+    found = results(model("a", 2), model("b", 3), comparisons=pair).model_copy(update={"spread": (SPREAD,)})
+    (said,) = cautions(found)
+    assert said.startswith(
+        "With training: the difference of the mean accuracies over the seeds, which trained the same"
+    )
+    assert "B was trained with one seed and is taken as trained here" in said and "settled only where" in said
+    (said,) = cautions(found.model_copy(update={"baselines": ("b",)}))
+    assert said.endswith("B is taken as fitted.") and "one seed" not in said
+
+
+def test_a_lead_that_training_withholds_says_so() -> None:
+    pair = compared("a", "b", 0.01).model_copy(update={"with_training": anew(0.12), "settled": False})
+    found = results(model("a", 1), model("b", 3), comparisons=(pair,))
+    assert ranking(found).endswith(
+        "is not established: with the chance of training counted it could be chance (corrected p\xa0=\xa00.12)."
+    )
+
+
+def test_the_tables_show_the_difference_with_training_and_a_line_where_it_was_not_measured() -> None:
+    with_seeds = compared("a", "b", 0.01).model_copy(update={"with_training": anew(0.12), "settled": False})
+    found = results(model("a", 1), model("b", 3), model("c", 4), comparisons=(with_seeds, compared("b", "c", 0.01)))
+    rows = [line for line in tables(found).splitlines() if line.startswith("|")]
+    (head,) = [line for line in rows if line.startswith("| pair |")]
+    assert head.endswith("| p, McNemar, Holm | with training (95 %) | p, with training, Holm | settled |")
+    assert any(line.endswith("| 0.010 | 0.080 (−0.010 to 0.170) | 0.12 | no |") for line in rows)
+    assert any(line.endswith("| 0.010 | – | – | yes |") for line in rows)
 
 
 def test_a_leaking_study_marks_its_tables() -> None:

@@ -19,8 +19,9 @@ from buffycoat.differential.cautions import cells, listed
 from buffycoat.differential.count import label_of
 from buffycoat.differential.limits import LEVEL, percent
 from buffycoat.errors import UsageError
-from buffycoat.evaluate.compare import ALPHA, exact_mcnemar, holm
+from buffycoat.evaluate.compare import exact_mcnemar, holm
 from buffycoat.evaluate.intervals import PAIRED, interval, paired_limits
+from buffycoat.evaluate.verdicts import ALPHA
 from buffycoat.records.differential import ARTEFACT, UNIDENTIFIED, CountComparison, Differential, TypeDifference
 from buffycoat.records.documents import Estimate
 from buffycoat.taxonomy import order

@@ -51,6 +51,8 @@ def _figures(pair: Comparison, network: str) -> str:
     text += f"; {test} test, corrected p {_shown(pair.p_adjusted)}"
     if pair.resampled is not None and pair.resampled.decides:
         text += f"; corrected resampled t-test, corrected p {_shown(pair.resampled.p_adjusted)}"
+    if pair.with_training is not None:
+        text += f"; with the chance of training counted, corrected p {_shown(pair.with_training.p_adjusted)}"
     return text
 
 

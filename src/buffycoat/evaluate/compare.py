@@ -4,11 +4,13 @@ Sources: McNemar, Psychometrika 12 (1947) 153, in its exact form; Fisher, The De
 the signs of paired differences); Holm, Scand. J. Stat. 6 (1979) 65; limits of a difference: see
 :mod:`~buffycoat.evaluate.intervals`. Where folds share training rows, the test of :mod:`~buffycoat.evaluate.overlap` is
 made, too; over repeats it must agree before anything is called settled. In one run of five folds it is told beside the
-others: with four degrees of freedom it seldom finds what is there.
+others: with four degrees of freedom it seldom finds what is there. Where models were trained with several seeds, limits
+that count the chance of training (:mod:`~buffycoat.evaluate.retrained`) must leave out nought as well.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -18,14 +20,15 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import bdtr, gammaln
 
 from buffycoat.evaluate import overlap
-from buffycoat.evaluate.enough import MOST, images_for_t_test, images_needed, rounded_up
+from buffycoat.evaluate.enough import MOST, images_for_t_test, images_needed, images_with_training, rounded_up
 from buffycoat.evaluate.held_out import HeldOut
 from buffycoat.evaluate.intervals import LEVEL, PAIRED, GroupBootstrap, fewer, interval, paired_limits
+from buffycoat.evaluate.retrained import Retrained, Trainings, retrained
 from buffycoat.evaluate.shares import group_sums
+from buffycoat.evaluate.verdicts import ALPHA, leaves_out_nought, same_way, sentence, upholds
 from buffycoat.records.documents import Comparison, Estimate, Interval
-from buffycoat.records.evidence import ResampledTest
+from buffycoat.records.evidence import ResampledTest, WithTraining
 
-ALPHA = 0.05
 _SAME = 1e-12
 
 
@@ -180,6 +183,7 @@ def compare_all(
     titles: Mapping[str, str],
     training: Mapping[tuple[int, int], int] | None = None,
     *,
+    trainings: Mapping[str, Trainings] | None = None,
     replicates: int = 0,
     seed: int = 0,
 ) -> tuple[Comparison, ...]:
@@ -193,6 +197,8 @@ def compare_all(
         By name, for the sentences.
     training
         Rows trained on by (repeat, fold), for :func:`~buffycoat.evaluate.overlap.by_fold`.
+    trainings
+        With every seed, of the models that were trained with several; the others are taken as they are.
     replicates, seed
         Of the bootstrap of each difference; none by default.
     """
@@ -202,19 +208,29 @@ def compare_all(
     corrected = holm(p_values)
     over_folds = _resampled(pairs, training)
     p_by_folds = [again.p_value for again in over_folds if again is not None]
+    anew = [_retrained(paired, trainings or {}) for paired in pairs]
+    p_anew = [found.p_value for found in anew if found is not None]
+    corrected_anew = iter(holm(p_anew))
     comparisons = []
-    for paired, test, adjusted, again in zip(pairs, tests, corrected, over_folds, strict=True):
+    for paired, test, adjusted, again, found in zip(pairs, tests, corrected, over_folds, anew, strict=True):
         difference = paired.difference()
-        settled = adjusted < ALPHA and _leaves_out_nought(difference.interval)
+        with_training = None if found is None else _written(found, next(corrected_anew))
+        here = adjusted < ALPHA and leaves_out_nought(difference.interval)
         # Where all folds differ equally the t-test has nothing to estimate its error from, and the others decide.
         judge = again if again is not None and again.decides else None
-        settled = settled and (judge is None or judge.p_adjusted < ALPHA)
-        settled = settled and _same_way(difference.value, None if judge is None else judge.statistic)
+        here = here and (judge is None or judge.p_adjusted < ALPHA)
+        here = here and same_way(difference.value, None if judge is None else judge.statistic)
+        settled = here and (with_training is None or upholds(with_training, difference))
         names = (paired.first.model, paired.second.model)
         needed = images_needed(paired.first, paired.second, alpha=_asked_of(test.p_value, p_values))
-        if needed is not None and judge is not None:
-            cells, level = len(np.unique(paired.first.cell)), _asked_of(judge.p_value, p_by_folds)
-            most = max(needed, images_for_t_test(judge, cells, alpha=level))
+        if needed is not None:
+            cells, most = len(np.unique(paired.first.cell)), float(needed)
+            if judge is not None:
+                most = max(most, images_for_t_test(judge, cells, alpha=_asked_of(judge.p_value, p_by_folds)))
+            if found is not None:
+                alike = same_way(difference.value, found.value)  # else more images would settle it the other way
+                more = images_with_training(found, cells, alpha=_asked_of(found.p_value, p_anew))
+                most = max(most, more if alike else math.inf)
             needed = rounded_up(most) if most <= MOST else None
         comparisons.append(
             Comparison(
@@ -231,16 +247,37 @@ def compare_all(
                     titles[names[0]],
                     titles[names[1]],
                     difference,
-                    settled=settled,
+                    settled=here,
                     images=needed,
                     by_folds=None if again is None else again.p_adjusted,
+                    anew=with_training,
+                    repeats=paired.repeats,
                 ),
                 resampled=again,
                 images_needed=None if settled else needed,
                 bootstrap=paired.bootstrap(replicates=replicates, seed=seed) if replicates else None,
+                with_training=with_training,
             )
         )
     return tuple(comparisons)
+
+
+def _retrained(paired: Paired, trainings: Mapping[str, Trainings]) -> Retrained | None:
+    """Return the difference of a pair trained anew, where one of the two at least was trained with several seeds."""
+    first, second = (trainings.get(held.model) or Trainings.once(held) for held in (paired.first, paired.second))
+    return retrained(first, second)
+
+
+def _written(found: Retrained, adjusted: float) -> WithTraining:
+    method = f"Student's t at {found.degrees:.3g} degrees of freedom, cells and training together"
+    return WithTraining(
+        difference=Estimate(value=found.value, interval=interval(found.low, found.high, LEVEL, method)),
+        seeds=found.seeds,
+        from_cells=float(np.sqrt(found.from_cells)),
+        from_training=float(np.sqrt(found.from_training)),
+        p_value=found.p_value,
+        p_adjusted=adjusted,
+    )
 
 
 def _asked_of(p_value: float, p_values: Sequence[float]) -> float:
@@ -270,64 +307,3 @@ def _resampled(pairs: Sequence[Paired], training: Mapping[tuple[int, int], int] 
         )
         for paired, test in zip(pairs, found, strict=True)
     ]
-
-
-def _leaves_out_nought(limits: Interval) -> bool:
-    return limits.low is not None and limits.high is not None and (limits.low > 0 or limits.high < 0)
-
-
-def _same_way(*leads: float | None) -> bool:
-    """Say whether all that was measured points to the same model: folds count alike in one, answers in the other."""
-    return len({np.sign(lead) for lead in leads if lead is not None}) == 1
-
-
-def sentence(
-    first: str,
-    second: str,
-    difference: Estimate,
-    *,
-    settled: bool,
-    images: int | None = None,
-    by_folds: float | None = None,
-) -> str:
-    """Return the comparison in plain words, the better model first.
-
-    Parameters
-    ----------
-    images
-        How many would settle it.
-    by_folds
-        Corrected p-value of the t-test over folds: told where it does not agree that the comparison is settled.
-
-    Examples
-    --------
-    >>> from buffycoat.records.documents import Interval
-    >>> limits = Interval(low=-0.07, high=0.01, method="")
-    >>> sentence("ResNet", "EfficientNet", Estimate(value=-0.03, interval=limits), settled=False, images=900)
-    'EfficientNet is better than ResNet by 0.03 (−0.01 to 0.07): these data do not settle it; about 900 images would.'
-    """
-    value, low, high = difference.value or 0.0, difference.interval.low, difference.interval.high
-    if value < 0:
-        first, second = second, first
-        value, low, high = -value, None if high is None else -high, None if low is None else -low
-    near = [value, *(abs(limit) for limit in (low, high) if settled and limit is not None)]
-    digits = 3 if any(0 < one < 0.005 for one in near) else 2  # what leaves out nought must not be shown as nought
-    limits = (
-        "interval undefined" if low is None or high is None else f"{_signed(low, digits)} to {_signed(high, digits)}"
-    )
-    if value == 0:
-        return f"{first} and {second} are right equally often ({limits}): these data do not tell them apart."
-    would = "" if images is None else f"; about {_whole(images)} images would"
-    verdict = "." if settled else f": these data do not settle it{would}."
-    if settled and by_folds is not None and by_folds >= ALPHA:
-        verdict = f" on these cells; the test over folds does not agree (corrected p = {by_folds:.2f})."
-    return f"{first} is better than {second} by {value:.{digits}f} ({limits}){verdict}"
-
-
-def _whole(count: int) -> str:
-    return f"{count:,}".replace(",", "\u202f") if count >= 10_000 else str(count)
-
-
-def _signed(value: float, digits: int) -> str:
-    shown = f"{value:.{digits}f}"
-    return shown.removeprefix("-") if float(shown) == 0 else shown.replace("-", "−")

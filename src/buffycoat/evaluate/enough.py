@@ -14,6 +14,7 @@ from scipy.special import nctdtrinc, ndtri, stdtrit
 
 from buffycoat.evaluate.held_out import HeldOut
 from buffycoat.evaluate.intervals import LEVEL, clopper_pearson, effective_number
+from buffycoat.evaluate.retrained import Retrained
 from buffycoat.evaluate.shares import group_sums
 from buffycoat.records.evidence import ResampledTest, SampleSize, Target
 
@@ -82,6 +83,24 @@ def images_for_t_test(found: ResampledTest, cells: int, *, alpha: float) -> floa
     critical = -float(stdtrit(found.degrees, alpha / 2))
     wanted = float(nctdtrinc(found.degrees, 1 - POWER, critical))
     return cells * max((wanted / found.statistic) ** 2, 1.0)
+
+
+def images_with_training(found: Retrained, cells: int, *, alpha: float) -> float:
+    """Return about how many images would let limits that count the chance of training leave out nought.
+
+    More cells leave what training adds as it is: infinite where so few seeds are too few on any number of cells.
+
+    Parameters
+    ----------
+    found
+        The difference on the cells there are.
+    cells
+        Their number.
+    """
+    critical = -float(stdtrit(found.degrees, alpha / 2))
+    wanted = float(nctdtrinc(found.degrees, 1 - POWER, critical))
+    left = (found.value / wanted) ** 2 - found.from_training
+    return cells * max(found.from_cells / left, 1.0) if left > 0 else math.inf
 
 
 def rounded_up(value: float) -> int:

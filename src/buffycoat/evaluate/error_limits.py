@@ -49,16 +49,20 @@ def _searched(
     rows = len(sure)
     uniform = rng.random((_DRAWS, rows))
     shift = member @ (departures / member.sum(axis=0))
+    apart = np.empty_like(uniform)
     errors, least, most = [], [], []
     for factor in _FACTORS:
         chance = np.clip(sure + factor * shift, 0, 1)
         truth = (chance - sure) @ member
-        noise = ((uniform < chance) - chance) @ member * design  # cells of a group err together
+        np.subtract(uniform < chance, chance, out=apart)
+        noise = apart @ member * design  # cells of a group err together
         drawn = np.abs(truth + noise).sum(axis=1) / rows
         errors.append(float(np.abs(truth).sum()) / rows)
         bottom, top = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         least.append(float(bottom))
         most.append(float(top))
+        if bottom > value:
+            break  # both limits lie before this factor
     rising, falling = np.maximum.accumulate(most), np.maximum.accumulate(least)
     low = 0.0 if rising[0] >= value else float(np.interp(value, rising, errors))
     high = 0.0 if falling[0] > value else float(np.interp(value, falling, errors))

@@ -62,23 +62,23 @@ def mid_p(right: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[Floats,
     """
     hits, total = np.broadcast_arrays(np.asarray(right, dtype=np.float64), np.asarray(n, dtype=np.float64))
     some, not_all = hits > _SAME, hits < total - _SAME
+    counted, left = np.where(some, hits, 1), np.where(not_all, total - hits, 1)
 
     def reached(chance: Floats) -> Floats:
         """Return P(X > hits) + P(X = hits) / 2."""
-        at_least = np.where(some, betainc(np.where(some, hits, 1), total - hits + 1, chance), 1.0)
-        more = np.where(not_all, betainc(hits + 1, np.where(not_all, total - hits, 1), chance), 0.0)
+        at_least = np.where(some, betainc(counted, total - hits + 1, chance), 1.0)
+        more = np.where(not_all, betainc(hits + 1, left, chance), 0.0)
         return np.asarray((at_least + more) / 2)
 
-    def where(tail: float) -> Floats:
-        low, high = np.zeros(hits.shape), np.ones(hits.shape)
-        for _ in range(_HALVINGS):
-            middle = (low + high) / 2
-            below = reached(middle) < tail
-            low, high = np.where(below, middle, low), np.where(below, high, middle)
-        return np.asarray((low + high) / 2)
-
     tail = (1 - level) / 2
-    return np.where(some, where(tail), 0.0), np.where(not_all, where(1 - tail), 1.0)
+    tails = np.array([tail, 1 - tail]).reshape(2, *[1] * hits.ndim)  # both limits are sought at once
+    low, high = np.zeros((2, *hits.shape)), np.ones((2, *hits.shape))
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        below = reached(middle) < tails
+        low, high = np.where(below, middle, low), np.where(below, high, middle)
+    found = (low + high) / 2
+    return np.where(some, found[0], 0.0), np.where(not_all, found[1], 1.0)
 
 
 def exact_interval(right: int, n: int, level: float = LEVEL) -> Interval:

@@ -12,6 +12,7 @@ from buffycoat.evaluate.compare import compare_all
 from buffycoat.evaluate.enough import HALF_WIDTHS, sample_sizes
 from buffycoat.evaluate.held_out import HeldOut, held_out, largest_classes
 from buffycoat.evaluate.model import model_result, one_answer_folds
+from buffycoat.evaluate.retrained import Trainings
 from buffycoat.evaluate.spread import learning_points, spread_of
 from buffycoat.evaluate.strangers import unlike_of
 from buffycoat.evaluate.trust import ERROR_RATE, trust
@@ -94,7 +95,8 @@ def evaluate(
     options = {"seed": seed, "replicates": replicates}
     results = tuple(model_result(held, title=shown[held.model], classes=classes) for held in models)
     always = model_result(baseline, title=MAJORITY_TITLE, classes=classes)
-    compared = compare_all([*models, baseline], shown, _trained_on(majority), **options)
+    trainings = {} if seeds is None else {one.model: Trainings.of(one, seeds, cells, classes) for one in models}
+    compared = compare_all([*models, baseline], shown, _trained_on(majority), trainings=trainings, **options)
     against_majority = tuple(pair for pair in compared if pair.second == MAJORITY)
     comparisons = tuple(pair for pair in compared if pair.second != MAJORITY)
     inner = _inner(validation, cells, classes)
@@ -190,7 +192,10 @@ def _remarks(
 ) -> list[str]:
     remarks = ["Intervals count the held-out cells only; that training varies from run to run is not in them."]
     if seeds_measured:
-        remarks = ["Intervals count the held-out cells only; how far training varies was measured, and stands apart."]
+        remarks = [
+            "Intervals count the held-out cells only; how far training varies was measured, stands apart, and is "
+            "counted where two models are compared."
+        ]
     for result, held in zip(results, models, strict=True):
         if result.collapsed:
             remarks.append(f"{result.title} collapsed: it calls every cell {result.collapsed}.")

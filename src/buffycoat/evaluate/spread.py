@@ -4,6 +4,9 @@ The same folds trained with several seeds are a table of cells by seeds. Its var
 layout with random cells and seeds: training moves the accuracy of all cells together or of single ones; both show in
 how far the seeds' accuracies lie apart. What is left of the cells' differences is that of another sample of cells.
 
+Every fold's training has a seed of its own, so that the trainings of different folds differ independently. How far an
+accuracy moves is measured fold by fold, then: five folds trained twice are five pairs of trainings, not one.
+
 Two or three accuracies often lie closer together than they should, and may be equal by chance. How often single cells
 change their answer from seed to seed tells a least value, since cells that change by themselves move the accuracy, too.
 """
@@ -19,6 +22,7 @@ from scipy.special import chdtri, stdtrit
 
 from buffycoat.evaluate.held_out import HeldOut, held_out
 from buffycoat.evaluate.intervals import LEVEL, clopper_pearson, interval
+from buffycoat.evaluate.retrained import Trainings
 from buffycoat.evaluate.shares import group_sums, share_of
 from buffycoat.records.base import Estimate
 from buffycoat.records.evidence import LearningPoint, Spread
@@ -44,22 +48,15 @@ def spread_of(
     others
         ``seeds.parquet``: its predictions after training with other seeds, with the column ``take``.
     """
-    first = held.take(held.repeat == 0)
-    rows = others.filter(pl.col("model") == held.model)
-    verdicts = [dict(zip(first.cell.tolist(), first.right.tolist(), strict=True))]
-    for _, part in rows.sort("take").group_by("take", maintain_order=True):
-        found = held_out(part.drop("take"), cells, classes)[held.model]
-        verdicts.append(dict(zip(found.cell.tolist(), found.right.tolist(), strict=True)))
-    common = [cell for cell in verdicts[0] if all(cell in other for other in verdicts)]
-    group_of = dict(zip(first.cell.tolist(), first.group.tolist(), strict=True))
-    group = np.array([group_of[cell] for cell in common])
-    if len(verdicts) < 2 or len(np.unique(group)) < 2:
+    trained = Trainings.of(held, others, cells, classes)
+    if trained.seeds < 2 or len(np.unique(trained.group)) < 2:
         return None
-    right = np.array([[float(one[cell]) for one in verdicts] for cell in common])
-    return part_variance(right, group, held.model, title)
+    return part_variance(trained.right, trained.group, held.model, title, trained.fold)
 
 
-def part_variance(right: Floats, group: NDArray[np.int64], model: str, title: str) -> Spread:
+def part_variance(
+    right: Floats, group: NDArray[np.int64], model: str, title: str, fold: NDArray[np.int64] | None = None
+) -> Spread:
     """Part the variance of an accuracy into that of training and that of cells.
 
     Parameters
@@ -68,22 +65,29 @@ def part_variance(right: Floats, group: NDArray[np.int64], model: str, title: st
         Shape ``(cells, seeds)``: 1 where right.
     group
         Shape ``(cells,)``; two groups at least.
+    fold
+        Shape ``(cells,)``: cells of one fold were answered by one network of each seed. None: all of them were.
     """
     cells, seeds = right.shape
     accuracies = right.mean(axis=0)
     mean = right.mean(axis=1)
-    residual = right - mean[:, None] - accuracies + right.mean()
-    noise = float((residual**2).sum()) / ((cells - 1) * (seeds - 1))
-    training = max(float(accuracies.var(ddof=1)), noise / cells)
+    names, place = np.unique(np.zeros(cells, np.int64) if fold is None else fold, return_inverse=True)
+    size = np.bincount(place)
+    of_fold = group_sums(right, place) / size[:, np.newaxis]
+    moved = of_fold - of_fold.mean(axis=1, keepdims=True)
+    residual = right - mean[:, np.newaxis] - moved[place]
+    noise = float((residual**2).sum()) / (max(cells - len(names), 1) * (seeds - 1))
+    trainings = len(names) * (seeds - 1)  # degrees of freedom
+    training = max(float((size / cells) ** 2 @ of_fold.var(axis=1, ddof=1)), noise / cells)
     sums = group_sums(np.stack([mean - mean.mean()], axis=1), group)[:, 0]
     groups = len(sums)
     between = float((sums**2).sum()) * groups / (groups - 1) / cells**2
     # The seeds' mean of a cell still holds a share of the noise of single trainings.
     from_cells = max(between - noise / seeds / cells, 0.0)
     total = training + from_cells
-    deviation = _deviation(training, seeds, cells)
+    deviation = _deviation(training, trainings, cells)
     # Few seeds, few degrees of freedom: Satterthwaite's for the sum of two variances.
-    scatter = training**2 / (seeds - 1) + from_cells**2 / (groups - 1)
+    scatter = training**2 / trainings + from_cells**2 / (groups - 1)
     degrees = total**2 / scatter if scatter > 0 else groups - 1.0
     reach = float(stdtrit(degrees, (1 + LEVEL) / 2)) * float(np.sqrt(total))
     value = float(accuracies[0])
@@ -117,10 +121,10 @@ def part_variance(right: Floats, group: NDArray[np.int64], model: str, title: st
     )
 
 
-def _deviation(training: float, seeds: int, cells: int) -> Estimate:
+def _deviation(training: float, degrees: int, cells: int) -> Estimate:
     """Return the standard deviation from training to training with its limits."""
     if training > _SAME:
-        low, high = (float(np.sqrt((seeds - 1) * training / chdtri(seeds - 1, tail))) for tail in _TAILS)
+        low, high = (float(np.sqrt(degrees * training / chdtri(degrees, tail))) for tail in _TAILS)
         return Estimate(value=float(np.sqrt(training)), interval=interval(low, high, LEVEL, METHOD))
     # Two answers of a cell that differ with probability q have the variance q / 2.
     might = float(clopper_pearson(0, cells, LEVEL)[1])

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from buffycoat.records.base import Document, Estimate, Interval, explain
-from buffycoat.records.evidence import LearningPoint, ResampledTest, SampleSize, Spread
+from buffycoat.records.evidence import LearningPoint, ResampledTest, SampleSize, Spread, WithTraining
 from buffycoat.records.trust import Trust
 
 __all__ = ["Document", "Estimate", "Interval", "explain"]  # known by this name elsewhere
@@ -88,6 +88,7 @@ class Comparison(Document):
     resampled: ResampledTest | None = None  # where folds share training rows
     images_needed: int | None = None  # to settle a difference as large as this in four of five studies
     bootstrap: Interval | None = None  # of the difference, by resampling groups of cells; for who asks for it
+    with_training: WithTraining | None = None  # where a model was trained with several seeds; "settled" takes it
 
 
 class Results(Document):

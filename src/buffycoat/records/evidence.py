@@ -17,6 +17,17 @@ class ResampledTest(Document):
     decides: bool = True  # whether "settled" takes it; not in one run of folds, where it has few degrees of freedom
 
 
+class WithTraining(Document):
+    """A difference in accuracy of which the limits count the chance of training, too."""
+
+    difference: Estimate  # of the means over the seeds, on the first split
+    seeds: tuple[int, int]  # trainings of each fold, of the first and the second model; 1: taken as it is
+    from_cells: float  # standard deviation of the difference from one sample of cells to another
+    from_training: float  # what training the same folds again adds to it
+    p_value: float
+    p_adjusted: float  # after Holm's correction over all comparisons of the study
+
+
 class Target(Document):
     """How many cells an interval of some width takes."""
 

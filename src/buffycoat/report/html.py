@@ -78,6 +78,7 @@ def render_html(study: Study) -> str:
         "other_pairs": other_pairs,
         "comparisons": views.pairs(study),
         "again": next((pair.resampled.method for pair in study.results.comparisons if pair.resampled), ""),
+        "anew": [pair for pair in views.pairs(study) if pair.with_training],
         "cautions": words.cautions(study.results),
         "against_majority": words.against_majority(study.results),
         "titles": {model.model: model.title for model in results.models},

@@ -67,7 +67,7 @@ def _pairs(results: Results) -> str:
         return ""
     titles = {model.model: markdown(model.title) for model in (*results.models, results.majority)}
     shown = (*results.comparisons, *results.against_majority)
-    again = any(pair.resampled for pair in shown)
+    again, anew = any(pair.resampled for pair in shown), any(pair.with_training for pair in shown)
     head = ["pair", "alone right", "difference (95 %)", f"p, {test_name(results)}, Holm"]
     rows = []
     for pair in shown:
@@ -79,8 +79,12 @@ def _pairs(results: Results) -> str:
         ]
         if again:
             cells.append(p_number(pair.resampled.p_adjusted) if pair.resampled else "–")
+        if anew:
+            found = pair.with_training
+            cells += [with_interval(found.difference), p_number(found.p_adjusted)] if found else ["–", "–"]
         rows.append([*cells, "yes" if pair.settled else f"no{_needed(pair.images_needed)}"])
-    head += (["p, corrected t-test, Holm"] if again else []) + ["settled"]
+    head += ["p, corrected t-test, Holm"] if again else []
+    head += [*(["with training (95 %)", "p, with training, Holm"] if anew else []), "settled"]
     sentences = "\n".join(f"- {markdown(pair.sentence)}" for pair in results.comparisons)
     more = "".join(f"\n\n{markdown(caution)}" for caution in cautions(results))
     return f"{_table(head, rows)}\n\n{sentences}{more}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from buffycoat.records.documents import Comparison, ModelResult, NetworkCard, Results
+from buffycoat.records.documents import Comparison, Estimate, ModelResult, NetworkCard, Results
 from buffycoat.report.figures.diagrams import diagrams
 from buffycoat.report.mistakes import Mistake, mistakes
 from buffycoat.report.numbers import counted, listed, share, whole
@@ -244,21 +244,28 @@ def pairs(study: Study) -> list[Comparison]:
 
 
 def _turned(pair: Comparison) -> Comparison:
-    def minus(value: float | None) -> float | None:
-        return None if value is None else -value
-
-    old = pair.difference
-    limits = old.interval.model_copy(update={"low": minus(old.interval.high), "high": minus(old.interval.low)})
-    difference = old.model_copy(update={"value": minus(old.value), "interval": limits})
+    anew = pair.with_training
+    if anew is not None:
+        anew = anew.model_copy(update={"difference": _minus(anew.difference), "seeds": anew.seeds[::-1]})
     return pair.model_copy(
         update={
             "first": pair.second,
             "second": pair.first,
             "first_only_right": pair.second_only_right,
             "second_only_right": pair.first_only_right,
-            "difference": difference,
+            "difference": _minus(pair.difference),
+            "with_training": anew,
         }
     )
+
+
+def _minus(difference: Estimate) -> Estimate:
+    def minus(value: float | None) -> float | None:
+        return None if value is None else -value
+
+    old = difference.interval
+    limits = old.model_copy(update={"low": minus(old.high), "high": minus(old.low)})
+    return difference.model_copy(update={"value": minus(difference.value), "interval": limits})
 
 
 def ordered_pairs(study: Study) -> tuple[list[str], list[str]]:

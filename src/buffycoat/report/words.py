@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from buffycoat.evaluate.compare import ALPHA
+from buffycoat.evaluate.verdicts import ALPHA
 from buffycoat.records.documents import ClassResult, Cleaning, Comparison, Estimate, ModelResult, Results
 from buffycoat.report.mistakes import Mistake
 from buffycoat.report.numbers import counted, interval, listed, p_value, share, whole, with_interval
@@ -74,15 +74,20 @@ def ranking(results: Results) -> str:
         return f"{lead} is unlikely to be chance (corrected {p_value(highest)})."
     if highest < ALPHA:
         return f"{lead} is not established: the test on cells and the interval of the difference do not agree."
-    return f"{lead} is not established: it could be chance (corrected {p_value(highest)})."
+    anew = comparison.with_training
+    counted_in = "with the chance of training counted " if anew is not None and anew.p_adjusted == highest else ""
+    return f"{lead} is not established: {counted_in}it could be chance (corrected {p_value(highest)})."
 
 
 def largest_p(comparison: Comparison) -> float:
     """Return the largest corrected p value of the tests that decide a comparison."""
-    again = comparison.resampled
-    if again is None or not again.decides:
-        return comparison.p_adjusted
-    return max(comparison.p_adjusted, again.p_adjusted)
+    again, anew = comparison.resampled, comparison.with_training
+    deciding = [comparison.p_adjusted]
+    if again is not None and again.decides:
+        deciding.append(again.p_adjusted)
+    if anew is not None:
+        deciding.append(anew.p_adjusted)
+    return max(deciding)
 
 
 def test_name(results: Results) -> str:
@@ -113,12 +118,14 @@ def against_majority(results: Results) -> str:
 
 
 def cautions(results: Results) -> list[str]:
-    """Say what the comparisons do not take in: the training itself, and training sets that share rows."""
+    """Say what the comparisons take in of the training itself and what not, and that training sets share rows."""
     found = []
     settled = any(pair.settled for pair in results.comparisons)
     again = any(pair.resampled for pair in results.comparisons)
     repeated = [model for model in ranked(results) if model.repeats > 1 and model.per_fold_accuracy]
-    if settled and results.spread:
+    if any(pair.with_training for pair in results.comparisons):
+        found.append(_with_training(results))
+    elif settled and results.spread:  # results of an earlier version
         widest = max(results.spread, key=lambda one: one.deviation.value or 0.0)
         found.append(
             f"“Settled” is said of the networks as they were trained here: neither limits nor the p values on cells "
@@ -144,6 +151,29 @@ def cautions(results: Results) -> list[str]:
             text += ": take one just below 0.05 with care."
         found.append(text)
     return found + [_between_repeats(model) for model in repeated]
+
+
+def _with_training(results: Results) -> str:
+    """Say what the limits with the chance of training are, and which models they take as they are."""
+    several = {one.model for one in results.spread}
+    once = [model for model in results.models if model.model not in several]
+    networks = [model.title for model in once if model.model not in results.baselines]
+    fixed = [model.title for model in once if model.model in results.baselines]
+    split = "the first split's folds" if any(model.repeats > 1 for model in results.models) else "the same folds"
+    text = (
+        f"With training: the difference of the mean accuracies over the seeds, which trained {split} again. Its limits "
+        "and p values count training as well as cells, and a difference is called settled only where they agree. How "
+        "far training moves an accuracy is measured fold by fold: every fold's training has a seed of its own."
+    )
+    if fixed:
+        text += f" {listed(fixed)} {'is' if len(fixed) == 1 else 'are'} taken as fitted."
+    if networks:
+        text += (
+            f" {listed(networks)} {'was' if len(networks) == 1 else 'were'} trained with one seed and "
+            f"{'is' if len(networks) == 1 else 'are'} taken as trained here: how far training would move "
+            f"{'it' if len(networks) == 1 else 'them'} is in no limit."
+        )
+    return text
 
 
 def _between_repeats(model: ModelResult) -> str:
