@@ -125,8 +125,8 @@ def test_the_rate_a_study_was_told_is_its_bundles(study: Path, bundle: Path, tmp
     untold = open_bundle(bundle).card.operating["1"]
     assert untold.error_rate == max(1, math.ceil(75 * (1 - (untold.accuracy.value or 0)) - 1e-9)) / 100
     copy = Path(shutil.copytree(study, tmp_path / "copy"))
-    _change(copy / "study.json", lambda record: record["config"].update(error_rate=0.25))
-    for asked, kept in ((None, 0.25), (0.05, 0.05)):
+    for told, asked, kept in ((0.25, None, 0.25), (0.25, 0.05, 0.05), (0.05, None, 0.05)):
+        _tell(copy, told)
         wanted = Wanted(precision="fp32", weights="r0f0", error_rate=asked)
         for point in export_study(copy, tmp_path / "told", wanted).card.operating.values():
             assert point.error_rate == kept
@@ -181,6 +181,10 @@ def _change(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
     document: dict[str, Any] = json.loads(file.read_text())
     change(document)
     file.write_text(json.dumps(document))
+
+
+def _tell(study: Path, rate: float) -> None:
+    _change(study / "study.json", lambda record: record["config"].update(error_rate=rate))
 
 
 def _photographs(study: Path) -> list[str]:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from buffycoat.errors import UsageError
 from buffycoat.study.config import configure
+from buffycoat.study.record import StudyRecord
+
+PUBLISHED = Path(__file__).parents[2] / "docs" / "results" / "studies" / "standard" / "study.json"  # of version 1
 
 
 def test_the_default_is_the_comparison_of_the_three_networks() -> None:
@@ -137,3 +141,21 @@ def test_a_network_may_start_from_weights_of_its_own(tmp_path: Path) -> None:
     assert "resnet18" in str(caught.value.hint)
     with pytest.raises(UsageError, match="which"):
         configure(models=["resnet18"], weights=["resnet18="])
+
+
+def test_an_error_rate_that_was_set_to_the_default_is_told_from_one_that_was_not() -> None:
+    assert configure().error_rate is None
+    assert configure(settings=["error_rate=0.05"]).error_rate == 0.05
+
+
+def test_a_record_of_version_1_says_nothing_of_a_rate_of_5_percent() -> None:
+    def read(rate: float, version: int) -> StudyRecord:
+        found = json.loads(PUBLISHED.read_text(encoding="utf-8"))
+        found["schema_version"], found["config"]["error_rate"] = version, rate
+        return StudyRecord.model_validate_json(json.dumps(found))
+
+    old = read(0.05, 1)
+    assert (old.schema_version, old.config.error_rate) == (2, None)
+    assert StudyRecord.model_validate_json(old.model_dump_json()) == old
+    assert read(0.02, 1).config.error_rate == 0.02
+    assert read(0.05, 2).config.error_rate == 0.05

@@ -50,7 +50,8 @@ class EvidenceConfig(Document):
     learning_curve
         Shares of the training rows to train on, too, in the first repeat.
     error_rate
-        Share of the answers that may be wrong where uncertain ones are withheld.
+        Share of the answers that may be wrong where uncertain ones are withheld; None: not said. Then it is 0.05 in the
+        report, and a bundle gets one within reach.
     half_widths
         How narrow an interval should be, to either side: how many cells that takes is told.
     unlike
@@ -59,7 +60,7 @@ class EvidenceConfig(Document):
 
     train_seeds: int = Field(default=1, ge=1, le=20)
     learning_curve: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
-    error_rate: float = Field(default=0.05, gt=0, le=0.5)
+    error_rate: float | None = Field(default=None, gt=0, le=0.5)
     half_widths: tuple[HalfWidth, ...] = Field(default=HALF_WIDTHS, min_length=1, max_length=4)
     unlike: bool = True
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from buffycoat.errors import DataError
 from buffycoat.evaluate.results import evaluate
+from buffycoat.evaluate.trust import ERROR_RATE
 from buffycoat.files import is_file, write_csv, write_parquet
 from buffycoat.labels.of_study import write_labels
 from buffycoat.labels.overrides import corrections_remark
@@ -45,7 +46,7 @@ def count(
     Parameters
     ----------
     error_rate
-        Share of the answers that may be wrong where uncertain ones are withheld; by default the study's own.
+        Share of the answers that may be wrong where uncertain ones are withheld; by default the study's own, or 0.05.
     half_widths
         Of the intervals for which the cells needed are told; by default the study's own.
 
@@ -65,6 +66,7 @@ def count(
     cells = read_table(folder / "cells.parquet", CELLS)
     models = [*record.models, *sorted(set(predictions.get_column("model")) - set(record.models))]
     validation = folder / "validation.parquet"
+    told = record.config.error_rate if error_rate is None else error_rate
     results = evaluate(
         predictions,
         cells,
@@ -79,7 +81,7 @@ def count(
         unlike=_table(folder, "unlike.parquet"),
         seeds=_table(folder, "seeds.parquet"),
         learning=_table(folder, "learning.parquet"),
-        error_rate=record.config.error_rate if error_rate is None else error_rate,
+        error_rate=ERROR_RATE if told is None else told,
         half_widths=half_widths or record.config.half_widths,
         leaked=leaked(folder, allowed=record.config.split.leaks == "allow"),
     )

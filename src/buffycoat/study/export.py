@@ -37,7 +37,6 @@ from buffycoat.records.documents import ModelResult, NetworkCard, Results
 from buffycoat.records.tables import BOX, CELLS, read_table
 from buffycoat.split.draw import Rows as SplitRows
 from buffycoat.split.draw import choose_part
-from buffycoat.study.config import EvidenceConfig
 from buffycoat.study.folder import StudyFolder
 from buffycoat.study.jobs import fold_jobs
 from buffycoat.study.record import StudyRecord
@@ -49,7 +48,6 @@ from buffycoat.train.fold import FoldJob, run_fold
 Precision = Literal["fp32", "int8"]
 FINAL = "final"
 _MUCH_WITHHELD = 0.5
-_UNSAID_RATE = EvidenceConfig.model_fields["error_rate"].default  # of a study that was told none
 _INNER_DRAW = 1_000_003  # names the draw of the final network's validation rows; no repeat has this number
 
 
@@ -357,14 +355,9 @@ def _card(study: _Study, wanted: Wanted, made: Made, said: list[FoldSaid], seen:
 
 
 def _error_rate(study: _Study, wanted: Wanted, found: ModelResult) -> float:
-    """Return the error rate to keep: the one asked for, else the study's own, else one within reach.
-
-    A study's record does not tell a rate that was set to 5 % from one that was not set.
-    """
-    if wanted.error_rate is not None:
-        return wanted.error_rate
-    own = study.record.config.error_rate
-    return stated_rate(found) if own == _UNSAID_RATE else own
+    """Return the error rate to keep: the one asked for, else the one the study was told, else one within reach."""
+    told = study.record.config.error_rate if wanted.error_rate is None else wanted.error_rate
+    return stated_rate(found) if told is None else told
 
 
 def _trained_on(cells: int, judged: int, *, final: bool) -> str:

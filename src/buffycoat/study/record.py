@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from buffycoat.networks.start import StartWeights
 from buffycoat.records.documents import DataSummary, Document, FrameSpec
 from buffycoat.study.config import EvidenceConfig, StudyConfig
 
+SCHEMA_VERSION = 2
+"""From 2 on a study that was told no error rate has none; version 1 wrote 0.05, told or not."""
+
 
 class StudyRecord(Document):
     """All it takes to repeat a study."""
 
-    schema_version: int = 1
+    schema_version: int = SCHEMA_VERSION
     name: str
     data: DataSummary
     preset: str
@@ -30,6 +33,16 @@ class StudyRecord(Document):
     precision: dict[str, str]
     command: str
     weights: dict[str, StartWeights] = Field(default_factory=dict)  # by network; empty in an earlier version's study
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_version_1(cls, found: Any) -> Any:
+        """Take the 0.05 of a version 1 record for what was not said: hardly anybody says the default."""
+        if not isinstance(found, dict) or found.get("schema_version") != 1 or not isinstance(found.get("config"), dict):
+            return found
+        config = found["config"]
+        unsaid = {"error_rate": None} if config.get("error_rate") == 0.05 else {}
+        return {**found, "schema_version": SCHEMA_VERSION, "config": {**config, **unsaid}}
 
     def differences(self, config: StudyConfig, content_hash: str) -> list[str]:
         """Return in words what sets another configuration and data apart from this study's; empty: nothing.
