@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Hashable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,6 +13,8 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, fisher_exact
 
 from buffycoat.differential import compare, compare_cells, count
+from buffycoat.differential.limits import percent
+from buffycoat.differential.write import text_of
 from buffycoat.errors import UsageError
 from buffycoat.taxonomy import CLASS_NAMES
 
@@ -109,7 +115,12 @@ def test_the_same_cells_take_mcnemars_test(pairs: list[tuple[str | None, str | N
             assert limits.low is not None
             assert limits.high is not None
             assert limits.low <= (row.difference.value or 0) <= limits.high
-        assert row.first.numerator == first.count(row.name)
+        assert row.first.numerator == sum(a == row.name for a, _ in both)
+        assert row.first.denominator == row.second.denominator == len(both)
+        if both:
+            assert row.first.value is not None
+            assert row.second.value is not None
+            assert row.second.value - row.first.value == pytest.approx(row.difference.value), "the columns subtract"
 
 
 def test_cells_can_be_given_by_identifier_in_any_order() -> None:
@@ -118,6 +129,29 @@ def test_cells_can_be_given_by_identifier_in_any_order() -> None:
     )
     assert (found.compared, found.agreed) == (2, 1)
     assert (found.first_denominator, found.second_denominator) == (2, 3)
+    assert "The percentages compared are of these 2 cells; the program named 2 and the person 3." in found.sentences
+    assert not any("percentages" in sentence for sentence in compare_cells(["monocyte"], ["neutrophil"]).sentences)
+
+
+def test_the_columns_of_a_comparison_subtract_wherever_it_stands() -> None:
+    first: dict[Hashable, str | None] = {k: "neutrophil" if k < 23 else "lymphocyte" for k in range(40)}
+    second: dict[Hashable, str | None] = {
+        **first,
+        **{k: "neutrophil" if k < 92 else "monocyte" for k in range(40, 100)},
+    }
+    found = compare_cells(first, second, names=("the program", "reader one"))
+    (row,) = [row for row in found.types if row.name == "neutrophil"]
+    assert (row.first.value, row.second.value, row.difference.value) == (57.5, 57.5, 0.0)
+    made = count(first.values(), slide="S", comparison=found)
+    for form in ("table", "html"):
+        said = " ".join(text_of([made], form).split())
+        assert "Percent of the 40 cells that both named" in said
+        assert "75.0" not in said, "the reader's share of other cells"
+    rows = {row["type"]: row for row in csv.DictReader(io.StringIO(text_of([made], "csv")))}
+    for line in (rows["neutrophil"], rows["monocyte"]):
+        apart = float(line["other_percent"]) - float(line["compared_percent"])
+        assert apart == pytest.approx(float(line["difference_points"]))
+    assert rows["monocyte"]["percent_high"] == f"{percent(0, 40).interval.high:.10g}", "of its own cells"
 
 
 def test_lists_of_different_length_are_no_pairs() -> None:

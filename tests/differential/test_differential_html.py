@@ -5,18 +5,23 @@ from __future__ import annotations
 import base64
 import re
 from html.parser import HTMLParser
-from typing import Any
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Literal
 
 import cv2
 import numpy as np
 import pytest
+from playwright.sync_api import Browser
 
 from buffycoat.differential import compare_cells, count, read_ranges
 from buffycoat.differential.gallery import GalleryCell, wells
 from buffycoat.differential.html import html_text
 from buffycoat.differential.pictures import cell_picture, encoded
-from buffycoat.records.differential import NOTICE
-from tests.differential.differential_cases import NASTY, SEAL, SIGNER, full, plain, sealed
+from buffycoat.evaluate.intervals import interval
+from buffycoat.records.differential import NOTICE, Classifier
+from buffycoat.records.documents import Estimate, Fault
+from tests.differential.differential_cases import FOUR, NASTY, SEAL, SIGNER, full, plain, sealed
 
 JPEG = encoded(np.full((8, 8, 3), (200, 40, 90), np.uint8))
 
@@ -160,3 +165,81 @@ def test_every_cells_picture_shows_the_same_share_of_its_field(size: tuple[int, 
 def test_the_page_of_a_signed_count_carries_its_seal_in_full() -> None:
     assert f"Seal of the signature: {SEAL}" in Page(html_text([sealed()])).text
     assert "Seal of" not in Page(html_text([full(), plain()])).text
+
+
+def test_what_is_said_of_scale_is_what_is_known() -> None:
+    def said(*sizes: tuple[int, int] | None) -> str:
+        cells = [cell("neutrophil", field=f"{k}.jpg", field_px=size) for k, size in enumerate(sizes)]
+        return " ".join(Page(html_text([plain()], {"S1": cells})).text.split())
+
+    assert "All cells at one scale, if the photographs have one magnification." in said((640, 480), (480, 640))
+    for sizes in [((640, 480), (400, 340)), ((640, 480), None)]:
+        assert "The photographs differ in size" in said(*sizes)
+        assert "All cells at one scale" not in said(*sizes)
+    assert "scale" not in said(None).partition("Cells")[2]
+
+
+def test_a_photograph_that_was_turned_shows_its_cells_as_large() -> None:
+    rgb = np.zeros((480, 640, 3), np.uint8)
+    rgb[200:260, 300:380] = 255
+    turned = cell_picture(np.ascontiguousarray(np.rot90(rgb)), (200, 260, 260, 340))
+    assert np.array_equal(cell_picture(rgb, (300, 200, 380, 260)), np.rot90(turned, -1))
+
+
+def test_a_cell_says_below_it_which_photograph_it_is_from_and_red_is_explained() -> None:
+    cells = [cell("neutrophil", 0.796, field="day/1/a.jpg", number=7), cell("monocyte", 0.5, field="day/2/a.jpg")]
+    page = Page(html_text([plain()], {"S1": cells}))
+    assert "#7 1/a.jpg" in page.text
+    assert "#1 2/a.jpg" in page.text
+    assert "Red: below 0.80." in page.text
+    red = [a for tag, a in page.tags if tag == "li" and a.get("class") == "doubt"]
+    assert len(red) == 1, "0.80, as it is shown, is not below 0.80"
+    assert "Red" not in Page(html_text([plain()], {"S1": cells[:1]})).text
+
+
+def test_photographs_left_out_are_all_printed() -> None:
+    faults = [Fault(file=f"{k}.jpg", problem="not an image", action="left out") for k in range(9)]
+    page = Page(html_text([plain(faults=faults)]))
+    assert "Photographs left out (9)" in page.text
+    assert all(f"{k}.jpg: not an image" in page.text for k in range(9))
+    assert not [tag for tag, _ in page.tags if tag == "details"], "a closed one is not printed"
+
+
+def test_the_network_is_named_once() -> None:
+    classifier = Classifier(
+        name="n", title="Net, trained on x", sha256="0" * 64, classes=FOUR, trained_on="Fields of x.",
+        accuracy=Estimate(value=None, interval=interval(float("nan"), float("nan"), 0.95, "none")),
+    )  # fmt: skip
+    footer = Page(html_text([plain(classifier=classifier)])).text.partition("Named by a program")[2]
+    assert footer.count("Net, trained on x") == 1
+    assert "Training data of the network: Fields of x." in footer
+
+
+@pytest.fixture(scope="module")
+def full_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file of the page with every column, a comparison and names of cells."""
+    first = ["neutrophil"] * 150 + ["lymphocyte"] * 50
+    second = ["neutrophil"] * 110 + ["lymphocyte"] * 90
+    names = ("the program (buffycoat-default)", "the labels in corrected.csv")
+    made = plain(wbc=6.2, ranges=read_ranges("example"), comparison=compare_cells(first, second, names=names))
+    path = tmp_path_factory.mktemp("page") / "a.html"
+    path.write_text(html_text([made], {"S1": [cell("neutrophil", 0.5, touches_border=True)]}), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("wide", "media"), [(1280, "screen"), (820, "screen"), (695, "print")])
+def test_no_column_is_cut_off(browser: Browser, full_page: Path, wide: int, media: Literal["screen", "print"]) -> None:
+    page = browser.new_page(viewport={"width": wide, "height": 900})
+    page.emulate_media(media=media)
+    page.goto(full_page.as_uri())
+    widths = page.locator(".scroll").evaluate_all("all => all.map(e => [e.scrollWidth, e.clientWidth])")
+    assert all(scrolled <= there for scrolled, there in widths), widths
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= wide
+    assert page.get_by_text("differs", exact=True).first.is_visible()
+    assert page.get_by_text("cut", exact=True).is_visible()
+    ends = page.locator(".scale span").evaluate_all(
+        "all => all.filter(e => e.checkVisibility()).map(e => [e.getBoundingClientRect().left,"
+        " e.getBoundingClientRect().right])"
+    )
+    assert all(after[0] - before[1] >= 8 for before, after in pairwise(ends)), ends
+    page.close()

@@ -19,6 +19,7 @@ from buffycoat.differential.against import Other
 from buffycoat.differential.count import count
 from buffycoat.differential.from_slides import differential_of
 from buffycoat.differential.gallery import GalleryCell
+from buffycoat.differential.sheet import Sheet
 from buffycoat.differential.slides import Slide, folder_of, slide_name, slides_of
 from buffycoat.differential.write import read, text_of
 from buffycoat.errors import DataError, OutputError, UsageError
@@ -173,12 +174,33 @@ def test_a_bad_photograph_is_told_and_the_others_counted(bundle: Path, folder: P
     assert "missing" in text
 
 
-def test_an_empty_folder_is_a_slide_without_a_count(bundle: Path, tmp_path: Path) -> None:
+def test_what_holds_no_photograph_is_no_slide(bundle: Path, folder: Path, tmp_path: Path) -> None:
     (tmp_path / "E").mkdir()
-    code, text, _ = run(tmp_path / "E", "-b", bundle, "--json")
+    for name in ("notes.txt", "copy.txt"):
+        (tmp_path / name).write_text("dear")
+    (tmp_path / "nothing").touch()
+    strangers = [tmp_path / name for name in ("E", "notes.txt", "copy.txt", "nothing")]
+    for given, more in (([strangers[0]], []), ([strangers[1]], []), (strangers, []), (strangers, ["--slide", "12"])):
+        with pytest.raises(DataError, match=f"Cannot be opened: .*{given[0].name}: ") as caught:
+            run(*given, *more, "-b", bundle, "-o", tmp_path / "e.hl7")
+        assert caught.value.exit_code == 3
+        assert not (tmp_path / "e.hl7").exists()
+    for more in ([], ["--slide", "12"]):
+        code, text, err = run(folder / "B", *strangers, *more, "-b", bundle, "--json", "-q")
+        assert code == 1
+        (slide,) = json.loads(text)["slides"]
+        assert (slide["fields"], slide["faults"]) == (1, []), "no photograph of it is missing"
+        assert all(f"{name}: " in err for name in strangers)
+
+
+def test_a_damaged_photograph_is_a_caution_of_its_slide(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "S").mkdir()
+    (tmp_path / "S/a.png").write_bytes(b"no image")
+    code, text, _ = run(tmp_path / "S/a.png", "-b", bundle, "--json")
     assert code == 1
     (slide,) = json.loads(text)["slides"]
-    assert (slide["slide"], slide["denominator"], slide["fields"]) == ("E", 0, 0)
+    assert (slide["slide"], len(slide["faults"])) == ("S", 1)
+    assert "unreadable" in {caution["code"] for caution in slide["cautions"]}
 
 
 def test_what_belongs_to_one_slide_is_refused_for_several(bundle: Path, folder: Path) -> None:
@@ -304,6 +326,8 @@ def test_two_persons_totals_are_compared(tmp_path: Path) -> None:
     (made,) = json.loads(text)["slides"]
     assert made["slide"] == "r1"
     assert made["counted_by"] == {"kind": "person", "name": "the count in r1.csv"}
+    names = made["comparison"]["first"], made["comparison"]["second"]
+    assert names == ("the count in r1.csv", "the count in r2.csv")
     assert made["comparison"]["first_denominator"] == made["comparison"]["second_denominator"] == 200
     assert any(row["differs"] for row in made["comparison"]["types"])
     with pytest.raises(UsageError, match="not both"):
@@ -526,7 +550,8 @@ def test_a_sheet_says_what_is_known_of_each_slide(bundle: Path, here: Path) -> N
         (["specimen", "A"], "row 1: the column slide is missing"),
         (["slide,wbc,wbc", "A,1,2"], "row 1: the column 'wbc' stands twice"),
         (["slide,wbc", "A,6.2", "B,many"], "row 3: wbc: expected a number in 10⁹/L such as 6.2, found 'many'"),
-        (["slide;wbc", "A;6,2"], "row 2: wbc: expected a number in 10⁹/L such as 6.2, found '6,2'"),
+        (["slide\twbc", "A\t6,2"], "row 2: wbc: expected a number in 10⁹/L such as 6.2, found '6,2'"),
+        (["slide;wbc", "A;6,2,1"], "row 2: wbc: expected a number in 10⁹/L such as 6.2, found '6,2,1'"),
         (["slide,wbc", "A,6200"], "row 2: .*Did you mean 6.2"),
         (["slide,wbc", "A,0"], "row 2: .*wbc"),
         (["slide,collected", "A,2025-03-04"], "row 2: .*no time of day"),
@@ -549,6 +574,18 @@ def test_a_wrong_sheet_is_said_by_row_before_anything_is_looked_at(
     monkeypatch.setattr(Predictor, "load", counted)
     with pytest.raises(DataError, match=f"(?s){said}"):
         run("A", "B", "--sheet", _sheet(here / "s.csv", *lines))
+
+
+def test_a_decimal_comma_is_read_where_semicolons_separate_and_advised_on_elsewhere(tmp_path: Path) -> None:
+    sheet = Sheet(_sheet(tmp_path / "s.csv", "slide;wbc", "A;6,2", "B;5.1", "C;"))
+    assert [sheet.of(name).wbc for name in "ABC"] == [6.2, 5.1, None]
+    for option, advice in (("--wbc", "write 6.2"), ("--level", "write 6.2")):
+        code, _, err = run("x.jpg", option, "6,2")
+        assert code == 2
+        assert advice in err
+    code, _, err = run("x.jpg", "--wbc", "many")
+    assert code == 2
+    assert "'many' is not a number" in " ".join(err.split())
 
 
 def test_a_sheet_and_the_slides_must_be_the_same(bundle: Path, here: Path) -> None:

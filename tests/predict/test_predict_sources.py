@@ -128,6 +128,8 @@ def test_missing_names_are_faults_with_their_neighbour(folder: Path) -> None:
     ((name, error),) = _names(folder / "b" / "3.JPG")
     assert name.endswith("3.JPG")
     assert error == "missing (did you mean '2.JPG'?)"
+    (folder / "b" / "reader2.csv").touch()
+    assert _names(folder / "b" / "README.md")[0][1] == "missing", "nothing is near"
     assert _names("a\0b.jpg")[0][1] == "a name with a zero character"
     assert _names("x" * 5000)[0][1] is not None
 

@@ -53,7 +53,8 @@ def test_every_answer_is_one_that_was_described(known: Desk) -> None:
     right: Counter[str] = Counter()
     assert [fault for operation in operations for fault in _faults(operation, {}, GenerationMode.NEGATIVE, wrong)] == []
     ids = _ids(known)
-    kept = [operation for operation in operations if operation.label != "DELETE /api/v1/slides/{slide_id}"]
+    ending = {"DELETE /api/v1/slides/{slide_id}", "DELETE /api/v1/fields/{field_id}"}
+    kept = [operation for operation in operations if operation.label not in ending]
     assert [fault for operation in kept for fault in _faults(operation, ids, GenerationMode.POSITIVE, right)] == []
     assert set(right) == {operation.label for operation in kept}, "every operation answered"
     assert len(wrong) > 30, "what takes something was sent wrong things, too"

@@ -11,6 +11,7 @@ from buffycoat.review import readings, slides
 from buffycoat.review.desk import Desk
 from buffycoat.review.documents import CellView, Move
 from buffycoat.review.faults import Conflict, Refused, ReviewFault
+from buffycoat.review.moves import overlap
 from buffycoat.review.sign_in import HERE
 from buffycoat.review.verify import verify
 from tests.review.clients import Page
@@ -234,3 +235,67 @@ def test_a_cell_of_another_slide_cannot_be_moved(desk: Desk) -> None:
     with pytest.raises(ReviewFault) as refused:
         reader.do("move", cells=[theirs.cells()[0].id], label="basophil")
     assert refused.value.status == 422
+
+
+def test_a_drawn_cell_is_not_seen_before_somebody_named_it(desk: Desk) -> None:
+    slide = drawn_slide(desk, fields=1)
+    field = slides.fields(desk, HERE, slide.id)[0]
+    reader = _Reader(desk, slide.id)
+    done = reader.do("draw", field_id=field.id, box=(1, 1, 40, 40))
+    (drawn,) = (cell for cell in done.cells if cell.origin == "person")
+    assert not drawn.seen, "the program's name for it, which nobody looked at"
+    reader.do("undo")
+    (again,) = (cell for cell in reader.do("redo").cells if cell.origin == "person")
+    assert not again.seen
+    reader.do("move", cells=[drawn.id], label=drawn.label)
+    assert {cell.id: cell.seen for cell in reader.cells()}[drawn.id]
+    done = reader.do("draw", field_id=field.id, box=(1, 60, 40, 99), label="monocyte")
+    assert [cell.seen for cell in done.cells if cell.label == "monocyte" and cell.id != drawn.id] == [True]
+    assert verify(desk).faults == []
+
+
+def test_a_number_means_one_cell(any_desk: Desk) -> None:
+    """Neither what is drawn later, nor what is taken back, changes the number of a drawn cell."""
+    slide = drawn_slide(any_desk, fields=3)
+    fields = slides.fields(any_desk, HERE, slide.id)
+    reader = _Reader(any_desk, slide.id)
+    numbers: dict[str, int] = {}
+    for k in range(9):
+        field = fields[(2 * k + 2) % 3]
+        done = reader.do("draw", field_id=field.id, box=(1 + k, 1, 41 + k, 41))
+        (drawn,) = (cell for cell in done.cells if cell.origin == "person")
+        assert drawn.number == slide.cells + k + 1
+        numbers[drawn.id] = drawn.number
+        if k % 2:
+            reader.do("undo")
+        assert {cell.id: cell.number for cell in reader.cells() if cell.origin == "person"} == numbers
+    assert verify(any_desk).faults == []
+
+
+def test_a_box_over_a_living_cell_is_told(desk: Desk, page: Page) -> None:
+    slide = drawn_slide(desk, fields=1)
+    reading = page.read(slide.id)["id"]
+    first, second = page.get(f"/readings/{reading}")["cells"][:2]
+    x0, y0, x1, y1 = first["box"]
+    asked = {
+        "action": "draw",
+        "sequence": 1,
+        "request_id": "draw-over-1",
+        "field_id": first["field_id"],
+        "box": [x0 + 2, y0 + 2, x1 + 2, y1 + 2],
+    }
+    for _ in range(2):  # a lost answer is told the same
+        (told,) = page.post(f"/readings/{reading}/moves", asked)["overlaps"]
+        assert (told["cell_id"], told["number"], told["label"]) == (first["id"], first["number"], first["label"])
+        assert 0.3 <= told["share"] < 1
+    beside = page.move(reading, "draw", 2, field_id=first["field_id"], box=[x0, y0, x0 + 8, y0 + 8])
+    assert beside["overlaps"] == []
+    page.move(reading, "delete", 3, cells=[second["id"]])
+    over_deleted = page.move(reading, "draw", 4, field_id=second["field_id"], box=second["box"])
+    assert second["id"] not in {one["cell_id"] for one in over_deleted["overlaps"]}, "a deleted box is not counted"
+
+
+def test_two_boxes_share_their_intersection_over_their_union() -> None:
+    assert overlap((0, 0, 10, 10), (0, 0, 10, 10)) == 1.0
+    assert overlap((0, 0, 10, 10), (5, 5, 15, 15)) == pytest.approx(25 / 175)
+    assert overlap((0, 0, 10, 10), (20, 20, 30, 30)) == 0.0

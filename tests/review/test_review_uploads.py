@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 import tarfile
@@ -13,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from buffycoat.review import accounts
 from buffycoat.review.archives import members
 from buffycoat.review.desk import Desk
 from buffycoat.review.settings import ReviewSettings
 from buffycoat.review.uploads import clean_name
-from tests.review.clients import Page
-from tests.review.desks import make_desk, photograph, small_photograph
+from buffycoat.review.verify import verify
+from tests.review.clients import PASSWORD, Page
+from tests.review.desks import analyse, drawn_slide, make_desk, photograph, small_photograph
 
 
 def _zip(files: dict[str, bytes], **how: int) -> bytes:
@@ -285,3 +288,169 @@ def test_no_path_reaches_the_file_system(page: Page, path: str) -> None:
 )
 def test_names_are_shown_clean(given: str, shown: str) -> None:
     assert clean_name(given) == shown
+
+
+def test_photographs_that_could_not_be_used_stay_with_the_slide(any_desk: Desk) -> None:
+    """One good, one truncated, one that is called a JPEG, and a note: reports tell of the two that are missing."""
+    page = Page(any_desk)
+    slide = page.post("/slides", {"name": "x"}, 201)["id"]
+    files = [
+        ("good.jpg", photograph(1)),
+        ("truncated.jpg", photograph(2)[:3000]),
+        ("fake.jpg", b"no photograph"),
+        ("notes.txt", b"a note"),
+    ]
+    answer = page.upload(slide, files)
+    assert {one["name"] for one in answer["refused"]} == {"truncated.jpg", "fake.jpg", "notes.txt"}
+    page.upload(slide, files)  # sent twice, noted once
+    analyse(any_desk)
+    kept = page.get(f"/slides/{slide}/not-taken")
+    assert [one["name"] for one in kept] == ["truncated.jpg", "fake.jpg"]
+    assert all(one["reason"] for one in kept)
+    assert page.get(f"/slides/{slide}")["not_taken"] == 2
+    words = [event["words"] for event in page.get(f"/slides/{slide}/history")["events"]]
+    assert sum("which could not be used" in one for one in words) == 2
+
+    reading = page.read(slide)["id"]
+    made = page.get(f"/readings/{reading}/report.json")
+    said = "2 photographs could not be used; the cells there are missing."
+    assert said in [caution["sentence"] for caution in made["cautions"]]
+    assert [fault["file"] for fault in made["faults"]] == ["truncated.jpg", "fake.jpg"]
+    assert said in page.http.get(f"/slides/{slide}/report").text
+    assert said in page.get(f"/readings/{reading}")["differential"]["warnings"]
+
+    page.send("DELETE", f"/slides/{slide}/not-taken/{kept[0]['number']}", status=204)  # given again, whole
+    page.send("DELETE", f"/slides/{slide}/not-taken/{kept[0]['number']}", status=404)
+    made = page.get(f"/readings/{reading}/report.json")
+    assert [fault["file"] for fault in made["faults"]] == ["fake.jpg"]
+    assert verify(any_desk).faults == []
+    page.sign(reading, page.see_all(reading))
+    page.send("DELETE", f"/slides/{slide}/not-taken/{kept[1]['number']}", status=409)
+
+
+def test_a_slide_of_which_nothing_could_be_used_tells_why(page: Page, slide: str) -> None:
+    page.upload(slide, [("broken.jpg", photograph(1)[:2000])], 422)
+    assert [one["name"] for one in page.get(f"/slides/{slide}/not-taken")] == ["broken.jpg"]
+    damaged = _zip({"a.jpg": photograph(1), "b.jpg": photograph(2)})[:-40]
+    page.upload(slide, [("two.zip", damaged)], 422)
+    assert [one["name"] for one in page.get(f"/slides/{slide}/not-taken")] == ["broken.jpg", "archive"]
+
+
+@pytest.mark.parametrize("make", [_zip, _tar], ids=["zip", "tar"])
+def test_each_folder_of_an_archive_can_be_a_slide(page: Page, make: Callable[[dict[str, bytes]], bytes]) -> None:
+    packed = make(
+        {
+            "day/12/a.jpg": photograph(1),
+            "day/13/a.jpg": photograph(2),
+            "day/13/b.jpg": photograph(3),
+            "day/13/broken.jpg": photograph(4)[:2000],
+            "day/notes.txt": b"a note",
+        }
+    )
+    counts = {}
+    for folder in ("day/12", "day/13"):
+        slide = page.post("/slides", {"name": folder}, 201)["id"]
+        answer = page.http.post(
+            f"/api/v1/slides/{slide}/fields", params={"folder": folder}, files=[("files", ("both.zip", packed))]
+        ).json()
+        counts[folder] = (len(answer["added"]), len(page.get(f"/slides/{slide}/not-taken")))
+        assert answer["folders"] == ["day/12", "day/13"], "the others are told"
+    assert counts == {"day/12": (1, 0), "day/13": (2, 1)}
+
+
+def test_the_same_photograph_on_another_slide_is_told(desk: Desk, page: Page) -> None:
+    signed = page.post("/slides", {"name": "12", "accession": "A-1"}, 201)["id"]
+    assert page.upload(signed, [("a.jpg", photograph(1)), ("b.jpg", photograph(2))])["elsewhere"] == []
+    analyse(desk)
+    reading = page.read(signed)["id"]
+    page.sign(reading, page.see_all(reading))
+    digest = hashlib.sha256(photograph(1)).hexdigest()
+
+    brief = {"id": signed, "name": "12", "signed": True}
+    found = page.post("/slides/alike", {"name": "12", "accession": "A-1", "images": [digest, "0" * 64]})
+    assert found == {
+        "named": [brief],
+        "of_accession": [brief],
+        "photographs": [{"slide": brief, "photographs": 1}],
+    }
+    again = page.post("/slides", {"name": "12"}, 201)["id"]  # whoever wants to goes on
+    told = page.upload(again, [("c.jpg", photograph(1)), ("d.jpg", photograph(3))])
+    assert len(told["added"]) == 2
+    assert told["elsewhere"] == [{"slide": brief, "photographs": 1}]
+    page.send("DELETE", f"/slides/{signed}?reason=not%20ours", status=204)
+    assert page.post("/slides/alike", {"images": [digest]})["photographs"] == [
+        {"slide": {"id": again, "name": "12", "signed": False}, "photographs": 1}
+    ]
+
+
+def test_a_photograph_that_does_not_belong_is_taken_out(any_desk: Desk) -> None:
+    page = Page(any_desk)
+    slide = drawn_slide(any_desk, fields=3).id
+    reading = page.read(slide)["id"]
+    before = page.get(f"/readings/{reading}")
+    wrong, other = before["fields"][2], before["fields"][0]
+    gone = [cell["id"] for cell in before["cells"] if cell["field_id"] == wrong["id"]]
+    stays = next(cell["id"] for cell in before["cells"] if cell["field_id"] == other["id"])
+    page.move(reading, "move", 1, cells=[stays, gone[0]], label="basophil")
+    page.move(reading, "delete", 2, cells=[gone[1]])
+    page.move(reading, "draw", 3, field_id=wrong["id"], box=[1, 1, 40, 40])
+    waiting = page.upload(slide, [("late.jpg", photograph(9))])["added"][0]["id"]
+
+    page.send("DELETE", f"/fields/{wrong['id']}?reason=of%20slide%2013", status=204)
+    page.send("DELETE", f"/fields/{waiting}", status=204)
+    analyse(any_desk)
+    after = page.get(f"/readings/{reading}")
+    assert [field["number"] for field in after["fields"]] == [1, 2]
+    assert {cell["field_id"] for cell in after["cells"]} == {field["id"] for field in after["fields"]}
+    assert after["slide"]["cells"] == len(before["cells"]) - len(gone)
+    assert after["undo"] == "move of 2 cells to basophil", "steps about nothing else are gone with it"
+    undone = page.move(reading, "undo", 4)
+    assert [cell["id"] for cell in undone["cells"]] == [stays]
+    redone = page.move(reading, "redo", 5)
+    assert [cell["label"] for cell in redone["cells"]] == ["basophil"]
+    assert verify(any_desk).faults == []
+    words = [event["words"] for event in page.get(f"/slides/{slide}/history")["events"]]
+    assert f"took out photograph 3 ({wrong['name']}) with its cells: of slide 13" in words
+
+    back = page.upload(slide, [("again.jpg", photograph(1002))])["added"][
+        0
+    ]  # it may come back, with a number of its own
+    assert back["number"] == 5
+    analyse(any_desk)
+    page.sign(reading, page.see_all(reading))
+    page.send("DELETE", f"/fields/{back['id']}", status=409)
+    page.send("DELETE", f"/fields/{wrong['id']}", status=404)
+    assert verify(any_desk).faults == []
+
+
+def test_steps_end_with_the_last_photograph_they_were_about(desk: Desk, page: Page) -> None:
+    slide = drawn_slide(desk, fields=3).id
+    reading = page.read(slide)["id"]
+    view = page.get(f"/readings/{reading}")
+    first, second, third = (
+        next(cell["id"] for cell in view["cells"] if cell["field_id"] == field["id"]) for field in view["fields"]
+    )
+    page.move(reading, "move", 1, cells=[third], label="monocyte")
+    page.move(reading, "move", 2, cells=[first, second], label="basophil")
+    for field in view["fields"][:2]:
+        page.send("DELETE", f"/fields/{field['id']}", status=204)
+    assert page.get(f"/readings/{reading}")["undo"] == "move of 1 cell to monocyte"
+    assert [cell["id"] for cell in page.move(reading, "undo", 3)["cells"]] == [third]
+    assert verify(desk).faults == []
+
+
+def test_a_photograph_of_somebody_elses_reading_is_not_taken_out(tmp_path: Path) -> None:
+    desk = make_desk(tmp_path / "desk", accounts=True)
+    people = {}
+    for login, role in (("first", "reviewer"), ("second", "reviewer"), ("keeper", "administrator")):
+        accounts.create(desk, None, login, login.title(), role, PASSWORD)  # type: ignore[arg-type]
+        people[login] = Page(desk)
+        people[login].sign_in(login)
+    slide = people["first"].post("/slides", {"name": "x"}, 201)["id"]
+    fields = people["first"].upload(slide, [("a.jpg", photograph(1)), ("b.jpg", photograph(2))])["added"]
+    analyse(desk)
+    people["first"].read(slide)
+    people["second"].send("DELETE", f"/fields/{fields[0]['id']}", status=403)
+    people["keeper"].send("DELETE", f"/fields/{fields[0]['id']}", status=204)
+    people["first"].send("DELETE", f"/fields/{fields[1]['id']}", status=204)
+    desk.close()

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from buffycoat.cli.console import counting, remarks, results
 from buffycoat.differential import write
-from buffycoat.differential.against import Other, with_comparison
+from buffycoat.differential.against import Other, count_in, with_comparison
 from buffycoat.differential.by_hand import read_counts
 from buffycoat.differential.count import count
 from buffycoat.differential.from_slides import differential_of
@@ -273,7 +273,7 @@ def _totals(path: Path, options: Options, ranges: ReferenceRanges | None, known:
     return count(
         read_counts(path),
         slide=slide,
-        counted_by=Counter(kind="person", name=f"the count in {path.name}"),
+        counted_by=Counter(kind="person", name=count_in(path)),
         wbc=given.wbc,
         ranges=ranges,
         specimen=given.specimen,

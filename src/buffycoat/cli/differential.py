@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,15 @@ import typer
 from buffycoat.cli.outputs import local
 from buffycoat.cli.starting import uncollected, whole_pixels
 from buffycoat.errors import UsageError
+
+
+def with_point(text: str) -> float:
+    """Return a number of the command line; one with a decimal comma is refused, and said how to write it."""
+    try:
+        return float(text)
+    except ValueError:
+        advice = f": write {text.replace(',', '.')}" if re.fullmatch(r"[0-9]+,[0-9]+", text.strip()) else ""
+        raise typer.BadParameter(f"{text[:40]!r} is not a number{advice}.") from None
 
 
 def register(app: typer.Typer) -> None:
@@ -85,7 +95,10 @@ def differential(
         ),
     ] = None,
     wbc: Annotated[
-        float | None, typer.Option(help="Leukocytes, 10⁹/L, measured elsewhere: gives absolute counts.")
+        float | None,
+        typer.Option(
+            parser=with_point, metavar="FLOAT", help="Leukocytes, 10⁹/L, measured elsewhere: gives absolute counts."
+        ),
     ] = None,
     ranges: Annotated[
         str | None,
@@ -100,7 +113,9 @@ def differential(
         ),
     ] = None,
     against_name: Annotated[str | None, typer.Option(help="What to call who made the other count.")] = None,
-    level: Annotated[float, typer.Option(help="Confidence level of the limits, in percent.")] = 95.0,
+    level: Annotated[
+        float, typer.Option(parser=with_point, metavar="FLOAT", help="Confidence level of the limits, in percent.")
+    ] = 95.0,
     views: Annotated[int, typer.Option(help="1, or 4 for the mean over four quarter turns.")] = 1,
     max_pixels: Annotated[float, typer.Option(help="Refuse larger photographs.")] = 100e6,
     threads: Annotated[

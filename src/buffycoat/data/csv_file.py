@@ -26,6 +26,15 @@ def header(path: Path) -> list[str]:
         return []
 
 
+def delimiter(path: Path) -> str:
+    """Return what separates the columns of a CSV file; a comma where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return _delimiter(stream.readline(1 << 16).decode("utf-8-sig", errors="replace"))
+    except OSError:
+        return ","
+
+
 def columns(names: Collection[str], wanted: Collection[str], path: Path) -> None:
     """Hold the header to the columns that must be there.
 

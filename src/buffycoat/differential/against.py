@@ -11,6 +11,7 @@ from buffycoat.differential import write
 from buffycoat.differential.by_hand import known_label, read_counts, refuse_larger, whole
 from buffycoat.differential.compare import compare, compare_cells
 from buffycoat.differential.count import count
+from buffycoat.differential.slides import one_line
 from buffycoat.errors import DataError, UsageError
 from buffycoat.records.differential import CountComparison, Counter, Differential
 
@@ -35,7 +36,7 @@ class Other:
         A JSON document of this program, a CSV with the columns ``type`` and ``count``, or a CSV with the columns
         ``image``, ``cell`` and ``class`` (as ``buffycoat predict`` writes, its classes put right by a person).
     name
-        What to call who made it; the document's own name for it, or "the other count", if not given.
+        What to call who made it; the document's own name for it, or "the count in …" by the file, if not given.
 
     Attributes
     ----------
@@ -62,7 +63,7 @@ class Other:
             self.labels = read_cells(path)
         else:
             self.unnamed = True
-            who = Counter(kind="person", name=name or "the other count")
+            who = Counter(kind="person", name=name or count_in(path))
             self.counts = (count(read_counts(path), slide=path.stem, counted_by=who),)
 
     def compared(self, made: Differential, slide: Slide | None = None, *, slides: int = 1) -> CountComparison:
@@ -131,13 +132,19 @@ class Other:
                 f"{self.path} labels none of the cells of the slide {made.slide!r}.",
                 hint="Cells are matched by the photograph's folder and name, or by name where no folder is given.",
             )
-        return compare_cells(ours, theirs, names=(made.counted_by.name, self.name or "the other reader"))
+        them = self.name or f"the labels in {one_line(self.path.name)}"[:200]
+        return compare_cells(ours, theirs, names=(made.counted_by.name, them))
 
     def _ambiguous(self, image: str, cell: int, first: str, second: str) -> UsageError:
         return UsageError(
             f"{self.path}: cell {cell} of {image!r} may be that of {first!r} or of {second!r}.",
             hint="Write the photographs' folders into the column image.",
         )
+
+
+def count_in(path: Path) -> str:
+    """Return what a count is called that does not say who made it: by its file."""
+    return f"the count in {one_line(path.name)}"[:200]
 
 
 def _parts(image: str) -> Parts:
@@ -199,4 +206,4 @@ def with_comparison(made: Differential, found: CountComparison) -> Differential:
     return made.model_copy(update={"comparison": found})
 
 
-__all__ = ["Labels", "Other", "read_cells", "with_comparison"]
+__all__ = ["Labels", "Other", "count_in", "read_cells", "with_comparison"]

@@ -92,9 +92,12 @@ def _types(made: Differential) -> Iterator[Caution]:
 
 
 def _classifier(made: Differential) -> Iterator[Caution]:
-    if made.counted_by.kind != "program" or not made.denominator:
+    reviewed = made.counted_by.kind == "reviewed" and (made.classifier or made.review) is not None
+    if not (made.counted_by.kind == "program" or reviewed) or not made.denominator:
         return
     sentence = "The limits cover counting error only; the classifier's own errors come on top."
+    if reviewed:
+        sentence = "The limits cover counting error only; errors of the classifier that were overlooked come on top."
     if made.classifier is not None:
         right = made.classifier.accuracy
         if right.value is not None:

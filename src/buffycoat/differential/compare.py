@@ -114,7 +114,7 @@ def compare_cells(
     ----------
     first, second
         Labels of the same cells: two sequences of one length, or by cell identifier. Cells that only one of two
-        mappings holds are counted in that reader's percentages and take no part in the tests.
+        mappings holds are counted in that reader's denominator and take no part in percentages and tests.
     names
         Who gave them.
     level, alpha
@@ -122,8 +122,8 @@ def compare_cells(
 
     Notes
     -----
-    Only cells that both named as leukocytes are tested. The percentages of each reader are of all cells that reader
-    named, as in the reader's own differential, so their difference need not be exactly the one tested.
+    Only cells that both named as leukocytes are compared. The percentages of each reader are of these cells, too, so
+    that their difference is the one tested; in the reader's own differential they are of all cells that reader named.
     """
     one, other = _keyed(first, second)
     a_named = {key: label for key, label in one.items() if label not in _APART}
@@ -140,8 +140,8 @@ def compare_cells(
     p_values = [exact_mcnemar(x, y) for x, y in split]
     types = []
     for kind, (x, y), p, adjusted in zip(kinds, split, p_values, _corrected(p_values), strict=True):
-        share_a = percent(sum(label == kind for label in a_named.values()), len(a_named), level)
-        share_b = percent(sum(label == kind for label in b_named.values()), len(b_named), level)
+        share_a = percent(sum(a_named[key] == kind for key in both), len(both), level)
+        share_b = percent(sum(b_named[key] == kind for key in both), len(both), level)
         apart = _paired_difference(x, y, len(both), level)
         differs = adjusted < alpha
         types.append(
@@ -293,6 +293,11 @@ def _summary(made: CountComparison, *remarks: str) -> tuple[str, ...]:
                 f"{made.first} and {made.second} agree on {made.agreed:,} of {made.compared:,} cells that both named: "
                 f"{agreed.value:.1f} % ({limits.low:.1f} to {limits.high:.1f} %)."
             )
+            if max(made.first_denominator, made.second_denominator) > made.compared:
+                said.append(
+                    f"The percentages compared are of these {cells(made.compared)}; {made.first} named "
+                    f"{made.first_denominator:,} and {made.second} {made.second_denominator:,}."
+                )
         said.append(
             f"{listed(differing).capitalize()} differ one-sidedly, beyond chance."
             if differing

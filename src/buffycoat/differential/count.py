@@ -26,6 +26,7 @@ from buffycoat.records.differential import (
     Counter,
     Differential,
     ReferenceRanges,
+    Review,
     Signer,
     Status,
     TypeCount,
@@ -74,6 +75,7 @@ def count(
     faults: Iterable[Fault] = (),
     classifier: Classifier | None = None,
     comparison: CountComparison | None = None,
+    review: Review | None = None,
     level: float = LEVEL,
     created: datetime | None = None,
     collected: datetime | None = None,
@@ -111,6 +113,8 @@ def count(
         The network behind the labels.
     comparison
         Against another count; see :mod:`buffycoat.differential.compare`.
+    review
+        How far its reading at the review desk has come.
     level
         Confidence level of the limits.
     created
@@ -168,6 +172,7 @@ def count(
             classifier=classifier,
             faults=tuple(faults),
             comparison=comparison,
+            review=review,
             versions={"buffycoat": __version__},
         )
     except ValidationError as error:

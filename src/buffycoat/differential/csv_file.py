@@ -6,7 +6,9 @@ import csv
 import io
 from collections.abc import Sequence
 
+from buffycoat.differential import words
 from buffycoat.differential.identity import accession_of
+from buffycoat.differential.limits import percent
 from buffycoat.differential.words import flag_text
 from buffycoat.files import no_formula
 from buffycoat.records.differential import ARTEFACT, UNIDENTIFIED, Differential, TypeCount, TypeDifference
@@ -16,13 +18,17 @@ COLUMNS = (
     *("percent", "percent_low", "percent_high", "level", "absolute_10e9_per_l", "absolute_low", "absolute_high"),
     *("flag_percent", "flag_absolute", "assessed", "cautions", "notice", "seal", "collected", "accession"),
     *("compared_with", "compared_as", "other_count", "other_denominator", "other_percent", "other_low", "other_high"),
-    *("difference_points", "difference_low", "difference_high", "p_value", "p_holm", "differs", "comparison"),
+    *("difference_points", "difference_low", "difference_high", "p_value", "p_holm", "differs"),
+    *("compared_count", "compared_percent", "comparison"),
+    *("reading", "cells_seen", "cells", "review"),
 )
 """The columns, in order. Figures have full precision; limits and flags are empty where there are none; cautions,
 seal, collected, accession, compared_with, compared_as and comparison (its sentences) are the slide's, the same in each
-of its rows. The comparison's figures stand in the row of their type, and are empty where nothing was compared."""
+of its rows. So are the last four, which only a count from the review desk has. The comparison's figures stand in the
+row of their type, and are empty where nothing was compared; compared_count and compared_percent are this count's
+of the cells that were compared: other_percent less compared_percent is difference_points."""
 
-_NO_DIFFERENCE = [""] * 11
+_NO_DIFFERENCE = [""] * 13
 
 
 def csv_text(counts: Sequence[Differential]) -> str:
@@ -46,14 +52,18 @@ def csv_text(counts: Sequence[Differential]) -> str:
             *("" if made.collected is None else made.collected.isoformat(), no_formula(accession_of(made))),
         )
         found = made.comparison
+        read: tuple[str | int, ...] = ("", "", "", "")
+        if made.review is not None:
+            sentences = no_formula(" ".join((words.state(made), *words.review_sentences(made))))
+            read = (made.review.reading, made.review.seen, made.review.cells, sentences)
         other = ("", "") if found is None else (no_formula(found.second), found.design)
         said = "" if found is None else no_formula(" ".join(found.sentences))
         compared = {} if found is None else {row.name: row for row in found.types}
         for row in [*made.types, *_of_the_other_only(made)]:
             difference = _difference(compared[row.name]) if row.name in compared else _NO_DIFFERENCE
-            writer.writerow([*head, *_figures(row, made), *tail, *other, *difference, said])
+            writer.writerow([*head, *_figures(row, made), *tail, *other, *difference, said, *read])
         for name, n in ((UNIDENTIFIED, made.unidentified), (ARTEFACT, made.artefacts)):
-            writer.writerow([*head, name, n, *[""] * 11, *tail, *other, *_NO_DIFFERENCE, said])
+            writer.writerow([*head, name, n, *[""] * 11, *tail, *other, *_NO_DIFFERENCE, said, *read])
     return stream.getvalue()
 
 
@@ -79,7 +89,8 @@ def _of_the_other_only(made: Differential) -> list[TypeCount]:
     """Return rows for types that only the count compared with has: none of them was counted here."""
     own = {row.name for row in made.types}
     rows = made.comparison.types if made.comparison is not None else ()
-    return [TypeCount(name=row.name, count=0, percent=row.first) for row in rows if row.name not in own]
+    none = percent(0, made.denominator, made.level)
+    return [TypeCount(name=row.name, count=0, percent=none) for row in rows if row.name not in own]
 
 
 def _difference(row: TypeDifference) -> list[str]:
@@ -89,7 +100,8 @@ def _difference(row: TypeDifference) -> list[str]:
         *(row.p_value, row.p_adjusted),
     )
     counted = (str(n) if n is not None else "" for n in (row.second.numerator, row.second.denominator))
-    return [*counted, *map(_number, numbers), "yes" if row.differs else "no"]
+    own = (str(row.first.numerator), _number(row.first.value))
+    return [*counted, *map(_number, numbers), "yes" if row.differs else "no", *own]
 
 
 def _number(value: float | None) -> str:

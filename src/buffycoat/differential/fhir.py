@@ -11,7 +11,7 @@ from typing import Any
 
 from buffycoat import __version__
 from buffycoat.differential import codes, words
-from buffycoat.differential.identity import given_accession, identifier, lasting_identifier
+from buffycoat.differential.identity import given_accession, identifier, lasting_identifier, refuse_unsettled
 from buffycoat.records.differential import Differential, Flag, TypeCount
 from buffycoat.records.documents import Estimate
 from buffycoat.taxonomy import cell_type
@@ -30,7 +30,8 @@ SLIDE = "urn:buffycoat:slide"
 
 
 def fhir_document(counts: Sequence[Differential]) -> Resource:
-    """Return a Bundle (type "collection") of all counts, ready for JSON."""
+    """Return a Bundle (type "collection") of all counts, ready for JSON; UsageError while an amendment is under way."""
+    refuse_unsettled(counts)
     entries = [entry for made in counts for entry in _entries(made)]
     bundle: Resource = {"resourceType": "Bundle", "type": "collection"}
     if counts:
@@ -71,7 +72,12 @@ def _report(made: Differential) -> Resource:
         **_subject(made),
         **_times(made),
         "result": [{"reference": _address(made, "panel")}],
-        "conclusion": " ".join([made.notice, words.slide(made), words.state(made), words.apart(made), *made.warnings]),
+        "conclusion": " ".join(
+            [
+                *(made.notice, words.slide(made), words.state(made), words.apart(made)),
+                *(*words.review_sentences(made), *made.warnings),
+            ]
+        ),
     }
     if made.specimen is not None:
         report["specimen"] = [_specimen(made.specimen)]
@@ -157,7 +163,7 @@ def _judged(resource: Resource, flags: list[Flag], made: Differential) -> Resour
 
 
 def _notes(made: Differential) -> list[str]:
-    found = [made.notice, words.slide(made), words.apart(made), *made.warnings]
+    found = [made.notice, words.slide(made), words.apart(made), *words.review_sentences(made), *made.warnings]
     return found + list(made.comparison.sentences if made.comparison is not None else ())
 
 

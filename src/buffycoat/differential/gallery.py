@@ -32,6 +32,11 @@ class GalleryCell:
         Why the program left it unidentified.
     touches_border
         Whether the field's border cuts it.
+    was
+        The label the program gave it, where a person gave another.
+    field_px
+        Width and height of its photograph, where its picture is of a fixed part of it; cells of photographs of one size
+        then have one scale.
     """
 
     label: str
@@ -42,6 +47,8 @@ class GalleryCell:
     best: str | None = None
     reason: str | None = None
     touches_border: bool = False
+    was: str | None = None
+    field_px: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

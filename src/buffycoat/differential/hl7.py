@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from buffycoat.differential import codes, words
-from buffycoat.differential.identity import accession_of, given_accession, identifier
+from buffycoat.differential.identity import accession_of, given_accession, identifier, refuse_unsettled
 from buffycoat.records.differential import Differential, Flag, TypeCount
 from buffycoat.taxonomy import cell_type
 
@@ -42,7 +42,13 @@ def hl7_text(counts: Sequence[Differential], *, processing: Processing = "T") ->
     Returns
     -------
     Segments, each ended by a carriage return; encode as UTF-8.
+
+    Raises
+    ------
+    UsageError
+        A count's amendment is under way.
     """
+    refuse_unsettled(counts)
     messages = [_message(made, processing) for made in counts]
     if len(messages) == 1:
         return messages[0]
@@ -95,6 +101,7 @@ def _message(made: Differential, processing: Processing) -> str:
         words.state(made),
         f"{words.method(made)}.",
         words.apart(made),
+        *words.review_sentences(made),
         *made.warnings,
     ]
     if made.ranges is not None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
+from itertools import takewhile
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -48,6 +49,8 @@ class _SlideView:
     rest: int
     reasons: str
     perhaps: str
+    reading: str
+    review: tuple[str, ...]
     wells: list[dict[str, Any]]
     gallery_words: str
 
@@ -86,7 +89,7 @@ def html_text(
         _environment()
         .get_template("differential.html.j2")
         .render(
-            title=counts[0].slide if len(counts) == 1 else f"{len(counts)} slides",
+            title=_title(counts[0]) if len(counts) == 1 else f"{len(counts)} slides",
             version=__version__,
             notice=NOTICE,
             light=Markup(variables(light)),  # noqa: S704 (our own palettes and style sheet)
@@ -99,12 +102,17 @@ def html_text(
     )
 
 
+def _title(made: Differential) -> str:
+    """Return the page's title, which a browser proposes as the name of a PDF."""
+    return ", ".join(part for part in (made.slide, words.reading(made).partition(",")[0].lower()) if part)
+
+
 def _slide(made: Differential, cells: Sequence[GalleryCell], roles: dict[str, str], most: int) -> _SlideView:
     shown = wells(cells, most)
     reasons = ", ".join(f"{reason}: {n}" for reason, n in sorted(made.unidentified_reasons.items()) if n)
     return _SlideView(
         made=made,
-        status=words.STATUS[made.status],
+        status=words.status(made),
         state=words.state(made),
         method=words.method(made),
         level=f"{100 * made.level:g} %",
@@ -114,7 +122,9 @@ def _slide(made: Differential, cells: Sequence[GalleryCell], roles: dict[str, st
         rest=3 + (2 if made.wbc else 0) + (2 if made.ranges else 0),
         reasons=reasons,
         perhaps=words.perhaps(made),
-        wells=[_well(well, made, roles) for well in shown],
+        reading=words.reading(made),
+        review=(*words.amendments(made), *words.earlier(made)),
+        wells=[_well(well, made, roles, _folder(cells)) for well in shown],
         gallery_words=_gallery_words(cells),
     )
 
@@ -127,6 +137,11 @@ def _facts(made: Differential) -> list[tuple[str, str]]:
     if made.signer is not None:
         signed = made.signer.signed_at.strftime("%Y-%m-%d %H:%M %Z").strip()
         facts.append(("Signed", f"{made.signer.name}, {signed}"))
+    elif made.review is not None and made.review.state == "amending":
+        last = made.review.signatures[-1]
+        facts.append(("Last signed", f"{last.name}, {words.when(last.signed_at)}"))
+    if made.review is not None:
+        facts.append(("Seen", words.seen(made)))
     if made.fields is not None:
         without = f" ({made.fields_without} without a leukocyte)" if made.fields_without else ""
         facts.append(("Fields", f"{made.fields}{without}"))
@@ -151,7 +166,7 @@ def _x(share: float) -> float:
     return round(share / 100 * _WIDTH, 1)
 
 
-def _well(well: Well, made: Differential, roles: dict[str, str]) -> dict[str, Any]:
+def _well(well: Well, made: Differential, roles: dict[str, str], folder: str) -> dict[str, Any]:
     row = next((row for row in made.types if row.name == well.label), None)
     n = len(well.cells) + well.left_out
     said = f"{n} {'cell' if n == 1 else 'cells'}"
@@ -165,17 +180,28 @@ def _well(well: Well, made: Differential, roles: dict[str, str]) -> dict[str, An
         "title": title,
         "role": roles.get(well.label, roles[UNIDENTIFIED]),
         "words": said,
-        "cells": [_cell(cell) for cell in well.cells],
+        "cells": [_cell(cell, folder) for cell in well.cells],
     }
 
 
-def _cell(cell: GalleryCell) -> dict[str, Any]:
+def _folder(cells: Sequence[GalleryCell]) -> str:
+    """Return what the names of all photographs begin with, up to a folder's end: it need not stand below each cell."""
+    folders = [cell.field.split("/")[:-1] for cell in cells]
+    shared = takewhile(lambda level: len(set(level)) == 1, zip(*folders, strict=False))
+    return "".join(f"{level[0]}/" for level in shared)
+
+
+def _cell(cell: GalleryCell, folder: str) -> dict[str, Any]:
     title = f"{cell.field}, cell {cell.number}: {cell.label}"
     if cell.probability is not None:
         title += f", probability {cell.probability:.2f}"
     guess = None
+    if cell.was is not None:
+        guess = f"was {cell.was}"
+        title += f"; named {cell.was} by the program"
+    elif cell.best is not None and cell.label == UNIDENTIFIED:
+        guess = f"{cell.best}?"
     if cell.best is not None:
-        guess = f"{cell.best}?" if cell.label == UNIDENTIFIED else f"was {cell.best}"
         title += f"; the program's best guess: {cell.best}"
     if cell.reason is not None:
         title += f" ({cell.reason})"
@@ -185,19 +211,40 @@ def _cell(cell: GalleryCell) -> dict[str, Any]:
         "uri": None if cell.picture is None else _uri(cell.picture),
         "title": title,
         "probability": None if cell.probability is None else f"{cell.probability:.2f}",
-        "doubt": cell.probability is not None and cell.probability < DOUBTFUL,
+        "doubt": _doubtful(cell),
+        "place": f"#{cell.number} {cell.field.removeprefix(folder)}",
         "guess": guess,
         "cut": cell.touches_border,
     }
 
 
+def _doubtful(cell: GalleryCell) -> bool:
+    return cell.probability is not None and round(cell.probability, 2) < DOUBTFUL  # as it is shown
+
+
 def _gallery_words(cells: Sequence[GalleryCell]) -> str:
-    said = "All cells at one scale, the most doubtful of each type first."
-    if any(cell.probability is not None for cell in cells):
-        said += " Below each: the calibrated probability the program gives its best guess."
+    said = f"The most doubtful of each type first. {_scale_words(cells)}Below each: "
+    named = any(cell.probability is not None for cell in cells)
+    said += "the calibrated probability the program gives its best guess, then " if named else ""
+    said += "its number and photograph."
+    if any(_doubtful(cell) for cell in cells):
+        said += f" Red: below {DOUBTFUL:.2f}."
     if any(cell.touches_border for cell in cells):
         said += " Cut: the field's border cuts the cell."
     return said
+
+
+def _scale_words(cells: Sequence[GalleryCell]) -> str:
+    """Return what is known of the pictures' scale: photographs of one size have one if their magnification is one."""
+    sizes = {None if cell.field_px is None else tuple(sorted(cell.field_px)) for cell in cells}
+    if sizes <= {None}:
+        return ""
+    if len(sizes) == 1:
+        return "All cells at one scale, if the photographs have one magnification. "
+    return (
+        "The photographs differ in size, and each cell is shown in proportion to its own: compare the sizes of cells "
+        "only within a photograph. "
+    )
 
 
 def _uri(picture: bytes) -> str:
@@ -219,9 +266,11 @@ def _environment() -> Environment:
         "one": lambda value: words.MISSING if value is None else f"{value:.1f}",
         "signed": lambda value: words.MISSING if value is None else f"{value:+.1f}".replace("-", "−"),
         "limits": words.limits_text,
+        "compared": words.compared,
         "absolute": words.absolute_text,
         "range": words.range_text,
         "flag": words.flag_text,
+        "networks": words.networks_words,
         "p": lambda value: "< 0.001" if value < 0.001 else f"{value:.3f}",
         "sentence": lambda text: text[:1].upper() + text[1:],
     }

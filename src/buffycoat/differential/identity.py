@@ -10,7 +10,9 @@ import hashlib
 import json
 import re
 import uuid
+from collections.abc import Iterable
 
+from buffycoat.errors import UsageError
 from buffycoat.files import fingerprint
 from buffycoat.records.differential import Differential
 
@@ -37,6 +39,24 @@ def given_accession(made: Differential) -> str | None:
     """Return a count's accession where the laboratory gave it; None where this program made it."""
     found = made.accession
     return None if found is None or _OWN.fullmatch(found) else found
+
+
+def refuse_unsettled(counts: Iterable[Differential]) -> None:
+    """Refuse counts that must not go where results replace each other by accession.
+
+    Raises
+    ------
+    UsageError
+        An amendment is under way: what is not signed would replace what was.
+    """
+    for made in counts:
+        if made.review is not None and made.review.state == "amending":
+            last = made.review.signatures[-1]
+            raise UsageError(
+                f"An amendment of {made.slide!r} is under way: as HL7 or FHIR an unsigned result would replace the one "
+                f"that {last.name} signed on {last.signed_at:%Y-%m-%d %H:%M %Z}.",
+                hint="Sign the reading again first.",
+            )
 
 
 def accession(*parts: str) -> str:

@@ -1,4 +1,4 @@
-"""Small pictures of cells for the gallery: all at one scale, so that sizes can be compared, and true in colour."""
+"""Small pictures of cells for the gallery: those of photographs of one size at one scale, and true in colour."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from buffycoat.predict.predictor import Predictor
 from buffycoat.predict.results import Box, PhotographResult
 
 PICTURE_PX = 128
-_SHARE = 0.36  # of the field's width: the largest cells and a little round them (see docs/results/finding.md)
+_SHARE = 0.36  # of the field's longer side: the largest cells and a little round them (see docs/results/finding.md)
 _QUALITY = 86
 
 
@@ -40,11 +40,12 @@ def cell_picture(rgb: NDArray[np.uint8], box: Box, width: int | None = None) -> 
 
     Returns
     -------
-    uint8 (128, 128, 3): a square of the same part of the field's width for every cell.
+    uint8 (128, 128, 3): a square of the same part of the field's longer side for every cell: in a photograph that was
+    turned cells look as large as before.
     """
     scale = rgb.shape[1] / (width or rgb.shape[1])
     centre = ((box[0] + box[2]) / 2 * scale, (box[1] + box[3]) / 2 * scale)
-    return crop_square(rgb, centre, max(1, round(_SHARE * rgb.shape[1])), PICTURE_PX)
+    return crop_square(rgb, centre, max(1, round(_SHARE * max(rgb.shape[:2]))), PICTURE_PX)
 
 
 def encoded(picture: NDArray[np.uint8]) -> bytes:

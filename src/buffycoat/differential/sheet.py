@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from buffycoat.data.csv_file import BEYOND, header, records
+from buffycoat.data.csv_file import BEYOND, delimiter, header, records
 from buffycoat.differential.by_hand import refuse_larger
 from buffycoat.differential.count import count
 from buffycoat.differential.particulars import Particulars, moment
@@ -27,7 +27,8 @@ class Sheet:
     ----------
     path
         A CSV file with the column ``slide`` and any of ``specimen``, ``subject``, ``wbc`` (10⁹/L), ``collected``
-        (ISO 8601) and ``accession``; commas, semicolons or tabs.
+        (ISO 8601) and ``accession``; commas, semicolons or tabs. Where semicolons separate, as a spreadsheet writes
+        them where the comma is the decimal sign, ``6,2`` is 6.2.
 
     Raises
     ------
@@ -42,6 +43,7 @@ class Sheet:
         self._hold_header()
         self._rows: dict[str, tuple[int, Particulars]] = {}
         self._accessions: dict[str, int] = {}
+        self._comma = delimiter(path) == ";"
         faults: list[str] = []
         for line, row in records(path):
             try:
@@ -110,7 +112,7 @@ class Sheet:
         known = Particulars(
             specimen=row.get("specimen") or None,
             subject=row.get("subject") or None,
-            wbc=_number(row.get("wbc", "")),
+            wbc=_number(row.get("wbc", ""), comma=self._comma),
             collected=moment(row["collected"]) if row.get("collected") else None,
             accession=row.get("accession") or None,
         )
@@ -144,9 +146,11 @@ def trial(known: Particulars, slide: str) -> None:
     )
 
 
-def _number(text: str) -> float | None:
+def _number(text: str, *, comma: bool) -> float | None:
     if not text:
         return None
+    if comma and text.count(",") == 1:
+        text = text.replace(",", ".")
     if _NUMBER.fullmatch(text) is None:
         raise ValueError(f"wbc: expected a number in 10⁹/L such as 6.2, found {text[:40]!r}")
     return float(text)

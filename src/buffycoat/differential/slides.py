@@ -1,7 +1,7 @@
 """From photographs to slides: the folder a photograph lies in is its slide.
 
 Nothing joins two folders silently: they may be two patients. Who has one slide in several folders gives it a name. What
-could not be opened at all makes no slide.
+could not be opened at all makes no slide, nor does what holds no photograph.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 from buffycoat.differential.copies import Copies
 from buffycoat.differential.gallery import GalleryCell
 from buffycoat.errors import DataError
-from buffycoat.files import is_folder
 from buffycoat.predict.listing import is_photograph
 from buffycoat.predict.rows import shown
+from buffycoat.predict.sources import NO_PHOTOGRAPH
 from buffycoat.records.documents import Fault
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 _NAMED = 8  # sources in an error
+_NO_IMAGE = {"not an image", "empty file"}  # of a file whose name promises no image
 
 
 @dataclass(slots=True)
@@ -101,7 +102,8 @@ def read_slides(
     unopened
         Filled at the end with the sources that could not be opened and belong to no slide: a name that does not exist,
         a pattern without a match, an address. One that belongs to a slide is among its faults: a missing photograph
-        of its folder, an archive that breaks off, anything where all is one slide.
+        of its folder, an archive that breaks off, anything where all is one slide. What holds no photograph belongs to
+        none: a folder without one, a file that neither its name nor its content makes an image.
 
     Raises
     ------
@@ -110,7 +112,9 @@ def read_slides(
     """
     gathering = _Gathering(predictor, name, pictures=pictures)
     for result in predictor.run(gathering.fresh(items), stop=stop, also=gathering.picture if pictures else None):
-        yield gathering.take(result), result
+        slide = gathering.take(result)
+        if slide is not None:
+            yield slide, result
     homeless = gathering.settle()
     if unopened is not None:
         unopened += homeless
@@ -152,12 +156,14 @@ class _Gathering:
         self._copied: list[tuple[str, str, str]] = []  # key of the slide, the copy, the first with these bytes
         self._failed: dict[tuple[str, str], str] = {}
         self._sources: list[tuple[str, str]] = []
+        self._strangers: list[tuple[str, str]] = []  # what holds no photograph: no slide lacks it
 
     def fresh(self, items: Iterable[Item]) -> Iterator[Item]:
         """Yield what can be looked at and is not a copy of another photograph of its slide."""
         for item in items:
             if item.content is None and item.error is not None and _is_source(item.name):
-                self._sources.append((item.name, item.error))
+                found = self._strangers if item.error == NO_PHOTOGRAPH else self._sources
+                found.append((item.name, item.error))
                 continue
             key = self._key(item.name)
             first = self._seen.first(key, item)
@@ -173,8 +179,11 @@ class _Gathering:
         if result.cells and self._pictures is not None:
             self._pictures[id(result)] = cell_pictures(self._predictor, item, result)
 
-    def take(self, result: PhotographResult) -> Slide:
-        """Add a photograph's cells to its slide."""
+    def take(self, result: PhotographResult) -> Slide | None:
+        """Add a photograph's cells to its slide; return None where it was no photograph."""
+        if result.error in _NO_IMAGE and not is_photograph(result.image):
+            self._strangers.append((result.image, result.error))
+            return None
         slide = self._slide(self._key(result.image))
         if result.error is not None:
             self._failed[(self._key(result.image), result.image)] = result.error
@@ -184,7 +193,7 @@ class _Gathering:
         slide.fields_without += not result.cells
         pictures = [] if self._pictures is None else self._pictures.pop(id(result), [])
         for place, cell in enumerate(result.cells):
-            slide.cells.append(_shown(cell, result.image, pictures[place] if place < len(pictures) else None))
+            slide.cells.append(_shown(cell, result, pictures[place] if place < len(pictures) else None))
             slide.cut += cell.touches_border and cell.reason is None
             if cell.reason is not None:
                 slide.reasons[cell.reason] = slide.reasons.get(cell.reason, 0) + 1
@@ -197,7 +206,11 @@ class _Gathering:
         -------
         The sources that belong to no slide.
         """
+        no_images = {name for name, _ in self._strangers}
         for key, name, first in self._copied:
+            if first in no_images:
+                self._strangers.append((name, f"the same file as {shown(first)}"))
+                continue
             slide = self._slide(key)
             same = f"the same file as {shown(first)}"
             # A file that was named twice is one photograph; one of its own, with the same bytes, is a second.
@@ -205,7 +218,7 @@ class _Gathering:
             slide.copies += error is None
             problem = same if error is None else f"{shown(error)}, {same}"
             slide.faults.append(Fault(file=shown(name), problem=problem, action="left out"))
-        homeless = []
+        homeless = [Fault(file=shown(name), problem=shown(error), action="left out") for name, error in self._strangers]
         for name, error in self._sources:
             fault = Fault(file=shown(name), problem=shown(error), action="left out")
             homes = self._homes(name)
@@ -259,17 +272,12 @@ def folder_of(image: str) -> str:
     if mark:
         inside = member.rpartition("/")[0]
         return f"{archive}!/{inside}" if inside else archive
-    if is_folder(Path(image)):  # one that gave nothing is a slide without a field
-        return image
     return str(Path(image).parent)
 
 
 def _is_source(name: str) -> bool:
-    """Return whether something that could not be opened is no folder and no member of an archive.
-
-    A folder that is there is a slide, though an empty one, and a member belongs to its archive's slide.
-    """
-    return "!/" not in name and not is_folder(Path(name))
+    """Return whether something that could not be opened is no member of an archive, which belongs to its slide."""
+    return "!/" not in name
 
 
 def slide_name(folder: str) -> str:
@@ -293,14 +301,22 @@ def one_line(text: str) -> str:
     return seen.strip()[:200]
 
 
-def _shown(cell: Prediction, image: str, picture: bytes | None) -> GalleryCell:
+def _size(result: PhotographResult) -> tuple[int, int] | None:
+    """Return a field's size, px; none of a photograph of a single cell, which is shown whole."""
+    if result.framing == "whole" or result.width is None or result.height is None:
+        return None
+    return result.width, result.height
+
+
+def _shown(cell: Prediction, result: PhotographResult, picture: bytes | None) -> GalleryCell:
     return GalleryCell(
         label=cell.label,
         picture=picture,
-        field=shown(image),
+        field=shown(result.image),
         number=cell.number,
         probability=cell.probability,
         best=cell.best if cell.best != cell.label else None,
         reason=cell.reason,
         touches_border=cell.touches_border,
+        field_px=_size(result),
     )

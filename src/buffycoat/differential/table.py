@@ -65,13 +65,23 @@ def summary(made: Differential, *, wide: bool = True) -> Group:
         if words.perhaps(made):
             parts.append(Text(words.perhaps(made), style="dim"))
         parts.append(Text(f"Ranges: {made.ranges.name} ({made.ranges.population}; {made.ranges.source})", style="dim"))
+    parts += [Text(sentence) for sentence in words.review_sentences(made)]
     parts.append(Text(f"{words.state(made)} {made.notice}", style="bold"))
     return Group(*parts)
 
 
 def comparison_table(found: CountComparison) -> Table:
     """Return two counts side by side, in percent, each figure with its limits below."""
-    shown = Table(header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False)
+    shown = Table(
+        title=Text(words.compared(found)),
+        title_style="",
+        title_justify="left",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        collapse_padding=True,
+        pad_edge=False,
+    )
     shown.add_column("Type", no_wrap=True)
     for name in (found.first, found.second):
         shown.add_column(Text(f"{name}, %"), justify="right")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from buffycoat.records.differential import Differential, Flag, TypeCount
+from datetime import datetime
+
+from buffycoat.differential.cautions import cells, listed
+from buffycoat.records.differential import CountComparison, Differential, Flag, Signer, TypeCount
 from buffycoat.records.documents import Estimate
 
 MISSING = "–"
-STATUS = {
-    "preliminary": "Preliminary: not reviewed and not signed",
-    "final": "Final",
-    "amended": "Amended",
-}
+_SIGNED = {"final": "Final", "amended": "Amended"}
+_ORDINALS = {1: "First", 2: "Second"}
 UNIT = {"%": "%", "10*9/L": "10⁹/L"}
 
 
@@ -59,12 +59,83 @@ def slide(made: Differential) -> str:
     return f"Slide: {made.slide}."
 
 
+def status(made: Differential) -> str:
+    """Return how far a count is settled, in a few words."""
+    review = made.review
+    if made.status != "preliminary":
+        return _SIGNED[made.status]
+    if review is not None and review.state == "amending":
+        return "Amendment under way: not signed"
+    if review is not None and not review.complete:
+        return f"Preliminary: {seen(made)}, not signed"
+    return f"Preliminary: {'not reviewed and ' if made.counted_by.kind == 'program' else ''}not signed"
+
+
 def state(made: Differential) -> str:
     """Return status and signer in one sentence."""
-    if made.signer is None:
-        return f"{STATUS[made.status]}."
-    when = made.signer.signed_at.strftime("%Y-%m-%d %H:%M %Z").strip()
-    return f"{STATUS[made.status]}, signed by {made.signer.name}, {when}."
+    if made.signer is not None:
+        return f"{status(made)}, signed by {_signature(made.signer)}."
+    if made.review is not None and made.review.state == "amending":
+        return f"{status(made)}. Last signed by {_signature(made.review.signatures[-1])}."
+    return f"{status(made)}."
+
+
+def seen(made: Differential) -> str:
+    """Return how many cells the reader at the review desk has seen: ``"2 of 44 cells seen"``; nothing elsewhere."""
+    review = made.review
+    return "" if review is None else f"{review.seen:,} of {review.cells:,} cells seen"
+
+
+def reading(made: Differential) -> str:
+    """Return whose reading of a slide it is: ``"Second reading, by A. Reader"``; nothing elsewhere."""
+    review = made.review
+    if review is None:
+        return ""
+    number = "Reading" if review.readings == 1 else f"{_ORDINALS.get(review.reading, review.reading)} reading"
+    return f"{number}, by {review.reader}"
+
+
+def amendments(made: Differential) -> tuple[str, ...]:
+    """Return why a signed count was opened again, by whom and when, each in one sentence, the first first."""
+    review = made.review
+    return tuple(
+        f"Opened again by {one.by}, {when(one.at)}, for this reason: “{_line(one.reason)}”."
+        for one in (review.amendments if review is not None else ())
+    )
+
+
+def earlier(made: Differential) -> tuple[str, ...]:
+    """Return the signatures that a later one replaces or is to replace, each in one sentence."""
+    review = made.review
+    return tuple(f"Earlier signature: {_signature(one)}." for one in (review.signatures if review is not None else ()))
+
+
+def review_sentences(made: Differential) -> tuple[str, ...]:
+    """Return what is to be said of a reading at the review desk, in sentences; nothing of other counts."""
+    if made.review is None:
+        return ()
+    networks = made.review.networks
+    named = (f"The program's labels are of {networks_words(networks)}.",) if networks else ()
+    return (f"{reading(made)}: {seen(made)}.", *named, *amendments(made), *earlier(made))
+
+
+def networks_words(networks: tuple[str, ...]) -> str:
+    """Return networks by name and hash: ``"the network cells 3f786850e387"``."""
+    return f"the network{'' if len(networks) == 1 else 's'} {listed(list(networks))}"
+
+
+def when(at: datetime) -> str:
+    """Return a time to the minute, with its zone."""
+    return at.strftime("%Y-%m-%d %H:%M %Z").strip()
+
+
+def _signature(signer: Signer) -> str:
+    return f"{signer.name}, {when(signer.signed_at)}"
+
+
+def _line(text: str) -> str:
+    """Return text on one line, without control characters."""
+    return "".join(c for c in " ".join(text.split()) if c.isprintable())
 
 
 def apart(made: Differential) -> str:
@@ -92,12 +163,23 @@ def basis(row: TypeCount, made: Differential) -> str:
     return said + "."
 
 
+def compared(found: CountComparison) -> str:
+    """Return of what the percentages of a comparison are, so that its columns can be subtracted."""
+    if found.design == "same cells":
+        n = found.compared
+        return f"Percent of the {cells(n)} that both named; difference: second less first."
+    return "Percent of the cells each named; difference: second less first."
+
+
 def method(made: Differential) -> str:
     """Return how the cells were named, in one phrase."""
     by = made.counted_by
+    if by.kind == "person":
+        return f"Named by {by.name}"
     network = f", network {made.classifier.title}" if made.classifier is not None else ""
-    if by.kind == "program":
-        return f"Named by a program from photographs{network}; not reviewed by a person"
+    said = f"Named by a program from photographs{network}"
     if by.kind == "reviewed":
-        return f"Named by a program from photographs{network}, then reviewed by {by.name}"
-    return f"Named by {by.name}"
+        return f"{said}, then reviewed by {by.name}"
+    if made.review is not None and made.review.seen:
+        return f"{said}; {seen(made)} by {made.review.reader}, the others by nobody yet"
+    return f"{said}; not reviewed by a person"

@@ -6,13 +6,14 @@ Everything is walked as it is needed; a million files take no more memory than a
 from __future__ import annotations
 
 import codecs
+import difflib
 import glob
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
-from buffycoat.errors import DataError, UsageError, did_you_mean
+from buffycoat.errors import DataError, UsageError
 from buffycoat.predict.archives import DEFAULT_LIMITS, Limits, is_archive, photographs_in
 from buffycoat.predict.folders import folders_below
 from buffycoat.predict.items import Item
@@ -22,8 +23,12 @@ from buffycoat.predict.storage import StorageError, is_address, open_storage
 from buffycoat.predict.storage import shown as address_shown
 from buffycoat.predict.storage_walk import walk_address
 
+NO_PHOTOGRAPH = "no photograph in it"
+"""The error of a folder, archive or storage that is there and gives nothing."""
+
 _PIECE_BYTES = 1 << 16
 _LONGEST_NAME = 1 << 16
+_NEAR = 0.75  # of two names, 1 where they are the same: README.md is no slip of reader2.csv (0.6)
 
 
 def check(given: Iterable[str]) -> None:
@@ -136,7 +141,7 @@ def _counted(name: str, items: Iterator[Item]) -> Iterator[Item]:
         found = True
         yield item
     if not found:
-        yield Item(name, None, error="no photograph in it")
+        yield Item(name, None, error=NO_PHOTOGRAPH)
 
 
 def _matching(pattern: str, limits: Limits, passed: Passed) -> Iterator[Item]:
@@ -193,7 +198,6 @@ def _missing(name: str) -> str:
             beside = [entry.name for _, entry in zip(range(2000), entries, strict=False)]
     except OSError:
         return "missing"
-    hint = did_you_mean(path.name, beside, most=1)
-    return (
-        f"missing ({hint.removesuffix('?').lower()[:1] + hint.removesuffix('?')[1:]}?)" if "Did" in hint else "missing"
-    )
+    folded = {one.casefold(): one for one in sorted(beside)}
+    near = difflib.get_close_matches(path.name.casefold(), list(folded), n=1, cutoff=_NEAR)
+    return f"missing (did you mean {folded[near[0]]!r}?)" if near else "missing"

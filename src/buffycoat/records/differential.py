@@ -131,7 +131,8 @@ class Signer(Document):
 class Counter(Document):
     """Who or what gave the labels."""
 
-    kind: Literal["program", "reviewed", "person"]  # reviewed: the program first, then a person saw every cell
+    # reviewed: the program first, then a person saw every cell; until then the labels are the program's
+    kind: Literal["program", "reviewed", "person"]
     name: Line
 
 
@@ -145,6 +146,37 @@ class Classifier(Document):
     accuracy: Estimate  # share of held-out cells named right, 0 to 1
     error_rate: Estimate | None = None  # share of wrong ones among those it did name, 0 to 1
     trained_on: str
+
+
+class Amendment(Document):
+    """Why a signed count was opened again, and by whom."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=2000)]
+    by: Line
+    at: AwareDatetime
+
+
+class Review(Document):
+    """How far a reading at the review desk has come, and what was signed before."""
+
+    reading: Annotated[int, Field(ge=1)]  # 1: the first of its slide
+    readings: Annotated[int, Field(ge=1)]  # how many the slide is to have
+    reader: Line
+    state: Literal["open", "amending", "signed"]
+    seen: Count
+    cells: Count  # boxes that are not deleted: all of them are to be seen before the count is signed
+    complete: bool  # every cell was seen, and no photograph waits
+    networks: tuple[str, ...] = ()  # behind the program's labels: name and beginning of the SHA-256
+    signatures: tuple[Signer, ...] = ()  # earlier ones, which this count does not stand under
+    amendments: tuple[Amendment, ...] = ()
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        if self.seen > self.cells:
+            raise ValueError(f"{self.seen} of {self.cells} cells were seen")
+        if self.state == "amending" and not (self.amendments and self.signatures):
+            raise ValueError("an amendment under way needs its reason and the signature that it replaces")
+        return self
 
 
 class Caution(Document):
@@ -171,7 +203,7 @@ class TypeDifference(Document):
     """One type in two counts."""
 
     name: Line
-    first: Estimate  # percent
+    first: Estimate  # percent; same cells: of those that both named, so that second - first is the difference
     second: Estimate
     difference: Estimate  # second minus first, percentage points
     first_only: Count | None = None  # same cells: named so by the first only
@@ -228,6 +260,7 @@ class Differential(Document):
     cautions: tuple[Caution, ...] = ()
     faults: tuple[Fault, ...] = ()
     comparison: CountComparison | None = None
+    review: Review | None = None  # of a count from the review desk
     versions: dict[str, str] = Field(default_factory=dict)
 
     @property

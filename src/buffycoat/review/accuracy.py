@@ -1,7 +1,8 @@
 """The program against its reviewers: signed readings only, over time and by class, and whether it drifts.
 
-A cell counts where the program named it and the reviewer left it a leukocyte with a name. Cells of one slide are not
-independent: limits are exact at the effective number of cells, slides being the groups.
+A cell counts where the program named it and the reviewer left it a leukocyte with a name; what the program left
+unidentified is a share of all cells it proposed. Where a slide has two readings the first counts, once both are signed.
+Cells of one slide are not independent: limits are exact at the effective number of cells, slides being the groups.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class SlideTally:
     at: datetime
     bundles: set[str] = field(default_factory=set)
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)  # (reviewer, program), both named
-    unidentified: int = 0  # by the program, of cells the reviewer named
+    proposed: int = 0  # by the program: all boxes that no person drew
+    unidentified: int = 0  # of these, left without a name by the program
     missed: int = 0
     false: int = 0
 
@@ -61,7 +63,7 @@ def over_time(
     return AccuracyView(
         periods=tuple(_periods(tallies, by)),
         overall=share(tallies, lambda one: (one.right, one.named)),
-        unidentified=share(tallies, lambda one: (one.unidentified, one.unidentified + one.named)),
+        unidentified=share(tallies, lambda one: (one.unidentified, one.proposed)),
         classes=tuple(
             ClassAccuracy(
                 label=name,
@@ -137,13 +139,12 @@ def _tallies(desk: Desk, who: Person, since: datetime | None, until: datetime | 
 def _add(tally: SlideTally, program: str, person: str, deleted: bool, drawn: bool, n: int) -> None:
     if drawn:
         tally.missed += n * (not deleted and person not in OUTSIDE)
-    elif deleted or person == ARTEFACT:
-        tally.false += n
-    elif person == UNIDENTIFIED:
         return
-    elif program in OUTSIDE:
-        tally.unidentified += n
-    else:
+    tally.proposed += n
+    tally.unidentified += n * (program == UNIDENTIFIED)
+    if deleted or person == ARTEFACT:
+        tally.false += n
+    elif person != UNIDENTIFIED and program not in OUTSIDE:
         tally.pairs[person, program] += n
 
 

@@ -31,8 +31,7 @@ def of_slide(desk: Desk, _who: Person, slide_id: str) -> AgreementView:
         slide = slides.load(session, slide_id)
         known = views.readings_of(session, [slide_id])[slide_id]
         if len(known) < 2 or not views.all_signed(2, known):
-            why = "There is only one reading." if len(known) < 2 else "Not every reading is signed yet."
-            return AgreementView(ready=False, why_not=why)
+            return AgreementView(ready=False, why_not=_why_not(len(known), slide.readings_wanted))
         amended = _amended_after_unblinding(session, [reading.id for reading in known[:2]])
         first, second = (views.cells_of(session, slide.id, reading.id) for reading in known[:2])
     pairs, only_first, only_second = paired(first, second)
@@ -54,6 +53,14 @@ def of_slide(desk: Desk, _who: Person, slide_id: str) -> AgreementView:
         amended_after_unblinding=amended,
         cells=tuple(Disagreement(cell_id=cell, first=one, second=other) for cell, one, other in pairs if one != other),
     )
+
+
+def _why_not(begun: int, wanted: int) -> str:
+    """Return why there are no figures."""
+    if begun >= 2:
+        return "Not every reading is signed yet."
+    said = "There is no reading yet." if begun == 0 else "There is only one reading."
+    return said if wanted >= 2 else f"{said} This slide is to have one; agreement is that of two."
 
 
 def _amended_after_unblinding(session: Session, readings: list[str]) -> bool:

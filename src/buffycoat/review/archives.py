@@ -22,6 +22,9 @@ from buffycoat.review.settings import ReviewSettings
 Member = tuple[str, bytes | None, str | None]
 """Name, bytes, fault."""
 
+WHOLE = "archive"
+"""The name under which a fault of the whole archive is told."""
+
 _FAULTS = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, RuntimeError, NotImplementedError, OverflowError),
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error),
@@ -50,9 +53,9 @@ def members(stream: BinaryIO, settings: ReviewSettings) -> Iterator[Member]:
     try:
         yield from walk(stream, allowance)
     except _Spent as spent:
-        yield "archive", None, f"{spent}; the rest was not read"
+        yield WHOLE, None, f"{spent}; the rest was not read"
     except _FAULTS as error:
-        yield "archive", None, f"the archive is damaged ({type(error).__name__})"
+        yield WHOLE, None, f"the archive is damaged ({type(error).__name__})"
 
 
 class _Spent(Exception):  # noqa: N818 - the end of what may be read
@@ -153,7 +156,7 @@ def _tarred(stream: BinaryIO, allowance: _Allowance) -> Iterator[Member]:
             if inside is not None:
                 yield _read(member.name, inside, allowance)
         if not archive.ended:
-            yield "archive", None, "it lacks its end mark, and may be truncated"
+            yield WHOLE, None, "it lacks its end mark, and may be truncated"
 
 
 def _read(name: str, inside: IO[bytes], allowance: _Allowance) -> Member:

@@ -31,6 +31,9 @@ FORMAT = 1
 _KEPT: tuple[Table, ...] = tuple(table(model) for model in (Event, Job, Account, Token))
 """What is not derived. Sessions of browsers are left out: after a restore everybody signs in again."""
 
+_SAME_KEPT = ("0001",)
+"""Earlier shapes whose kept tables are those of today: what differs is derived, and derived anew."""
+
 
 def back_up(desk: Desk, out: Path) -> dict[str, int]:
     """Write a backup; returns what it holds.
@@ -89,7 +92,7 @@ def restore(desk: Desk, source: Path) -> dict[str, int]:
 
 def _restore(desk: Desk, archive: zipfile.ZipFile, source: Path) -> dict[str, int]:
     about = json.loads(archive.read("about.json"))
-    if about["format"] != FORMAT or about["schema"] != newest():
+    if about["format"] != FORMAT or about["schema"] not in {newest(), *_SAME_KEPT}:
         raise DataError(
             f"{source} was made by Buffycoat {about['buffycoat']} (schema {about['schema']}); this one has {newest()}.",
             hint="Restore it with the version that made it, then start the newer one on it.",

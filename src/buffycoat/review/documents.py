@@ -5,9 +5,21 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
-from buffycoat.records.differential import Line, stripped
+from buffycoat.differential.count import MOST_WBC
+from buffycoat.differential.particulars import moment as point_in_time
+from buffycoat.records.differential import Identifier, Line, stripped
 from buffycoat.records.documents import Estimate
 
 Role = Literal["reader", "reviewer", "administrator"]
@@ -97,6 +109,32 @@ class Label(Answer):
     counted: bool
 
 
+def _collected(given: object) -> object:
+    if isinstance(given, str):
+        return point_in_time(given)
+    if given is None or isinstance(given, datetime):
+        return given
+    raise ValueError("expected a date and a time such as 2025-03-04T09:05+01:00")
+
+
+Collected = Annotated[
+    AwareDatetime,
+    BeforeValidator(_collected),
+    WithJsonSchema(
+        {"type": "string", "description": "ISO 8601, with a time; without a zone it is taken in that of the server."}
+    ),
+]
+Leukocytes = Annotated[
+    float,
+    Field(
+        gt=0,
+        strict=True,
+        allow_inf_nan=False,
+        description=f"10⁹/L, measured elsewhere; at most {MOST_WBC:g}: cells per µL are to be divided by 1000.",
+    ),
+]
+
+
 class ReadingBrief(Answer):
     """A reading in a list; figures only for those who may see it."""
 
@@ -131,6 +169,12 @@ class SlideRow(Answer):
     signed_at: datetime | None
     may_open: bool
     blinded: bool
+    specimen: str | None = None
+    subject: str | None = None
+    accession: str | None = None
+    collected: datetime | None = None
+    wbc: float | None = None
+    not_taken: int = 0  # photographs that were given and could not be used
 
 
 class SlideList(Answer):
@@ -157,6 +201,14 @@ class FieldView(Answer):
     cells: int
     image_url: str
     attempts: int
+
+
+class NotTakenView(Answer):
+    """A file that was given as a photograph of a slide and could not be used."""
+
+    number: int  # by which it is named: that of its line in the log
+    name: str
+    reason: str
 
 
 class CellView(Answer):
@@ -231,6 +283,8 @@ class DiffRow(Answer):
     high: float | None
     program_count: int
     program_percent: float | None
+    program_knows: bool  # False: the program cannot have found this type
+    assessed: bool  # False: nor has a person, who has not seen every cell yet
     flag: str | None
 
 
@@ -247,6 +301,7 @@ class DifferentialView(Answer):
     program_denominator: int
     program_unidentified: int
     warnings: tuple[str, ...]
+    waiting: int  # photographs that are still to be analysed
     status: Literal["preliminary", "final"]
 
 
@@ -257,6 +312,7 @@ class DeskView(Answer):
     reading: ReadingView | None
     labels: tuple[Label, ...]
     fields: tuple[FieldView, ...]
+    not_taken: tuple[NotTakenView, ...] = ()
     cells: tuple[CellView, ...]
     differential: DifferentialView
     undo: str | None
@@ -276,6 +332,15 @@ class Move(Request):
     with_differential: bool = True
 
 
+class Overlap(Answer):
+    """A cell that a box just drawn lies over."""
+
+    cell_id: str
+    number: int
+    label: str
+    share: float  # of the two boxes' union, 0 to 1
+
+
 class MoveResult(Answer):
     """What an action changed."""
 
@@ -288,6 +353,7 @@ class MoveResult(Answer):
     redo: str | None
     seen: int
     total: int
+    overlaps: tuple[Overlap, ...] = ()
 
 
 class OpenReading(Request):
@@ -323,7 +389,22 @@ class AmendRequest(Request):
     request_id: RequestId | None = None
 
 
-class NewSlide(Request):
+class SlideParticulars(Request):
+    """What a laboratory knows of a slide; all of it may be missing."""
+
+    specimen: Identifier | None = None
+    subject: Identifier | None = None
+    accession: Identifier | None = None
+    collected: Collected | None = None
+    wbc: Leukocytes | None = None
+
+    def particulars(self) -> dict[str, Any]:
+        """Return those that were sent."""
+        names = SlideParticulars.model_fields.keys() & self.model_fields_set
+        return {name: getattr(self, name) for name in names}
+
+
+class NewSlide(SlideParticulars):
     """Make a slide."""
 
     name: Name
@@ -331,8 +412,12 @@ class NewSlide(Request):
     readings_wanted: Literal[1, 2] = 1
 
 
-class SlideChange(Request):
-    """Change a slide; what is null stays."""
+class SlideChange(SlideParticulars):
+    """Change a slide.
+
+    What is not sent stays, and so do name, note and readings where they are null. Of what is known of the specimen,
+    null takes away.
+    """
 
     name: Name | None = None
     note: Annotated[str, Field(max_length=10_000)] | None = None
@@ -346,12 +431,48 @@ class Refusal(Answer):
     reason: str
 
 
+class SlideBrief(Answer):
+    """A slide in an answer about others."""
+
+    id: str
+    name: str
+    signed: bool  # a reading of it is
+
+
+class Elsewhere(Answer):
+    """A slide that holds some of the same photographs."""
+
+    slide: SlideBrief
+    photographs: int
+
+
 class UploadResult(Answer):
     """What became of the files of an upload."""
 
     added: tuple[FieldView, ...]
     skipped: tuple[Refusal, ...]
     refused: tuple[Refusal, ...]
+    elsewhere: tuple[Elsewhere, ...] = ()  # other slides that hold photographs of those added
+    folders: tuple[str, ...] = ()  # of archives: those that photographs were taken from
+
+
+class AlikeQuestion(Request):
+    """Ask what there is already of a slide that is to be made."""
+
+    name: Name | None = None
+    accession: Identifier | None = None
+    images: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...],
+        Field(max_length=20_000, description="SHA-256 of the photographs' bytes."),
+    ] = ()
+
+
+class AlikeAnswer(Answer):
+    """What there is already: slides of the same name, of the same accession, and with the same photographs."""
+
+    named: tuple[SlideBrief, ...]
+    of_accession: tuple[SlideBrief, ...]
+    photographs: tuple[Elsewhere, ...]
 
 
 class Progress(Answer):
@@ -422,11 +543,11 @@ class Drift(Answer):
 
 
 class AccuracyView(Answer):
-    """The program against the reviewers, signed readings only."""
+    """The program against the reviewers, signed readings only; of a slide with two, the first."""
 
     periods: tuple[Period, ...]
     overall: Estimate
-    unidentified: Estimate
+    unidentified: Estimate  # left so by the program, of all cells it found
     classes: tuple[ClassAccuracy, ...]
     labels: tuple[str, ...]
     matrix: tuple[tuple[int, ...], ...]  # rows: reviewers, columns: program

@@ -10,7 +10,7 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,7 @@ def _collect(
 ) -> tuple[list[dict[str, Any]], set[str], tuple[int, str]]:
     rows: list[dict[str, Any]] = []
     images: set[str] = set()
+    whose: dict[str, list[Hashable]] = {}
     with desk.database.read() as session:
         signed = (
             select(Slide)
@@ -124,12 +125,14 @@ def _collect(
                 continue
             fields = {one.id: one for one in session.scalars(select(Field).where(Field.slide_id == slide.id))}
             readings = [views.cells_of(session, slide.id, one.id) for one in known]
+            given = (("subject", slide.subject), ("specimen", slide.specimen))
+            whose[f"review:{slide.id}"] = [(kind, value) for kind, value in given if value]
             for row in _rows(slide, readings, fields):
                 row["signed_at"] = at.isoformat()
                 images.add(row["digest"])
                 rows.append(row)
         head = log.head(session)
-    _join_groups(rows)
+    _join_groups(rows, whose)
     return rows, images, head
 
 
@@ -177,8 +180,12 @@ def _row(
     }
 
 
-def _join_groups(rows: list[dict[str, Any]]) -> None:
-    """Let slides that share a photograph be one group: the photograph must not stand on both sides of a split."""
+def _join_groups(rows: list[dict[str, Any]], whose: Mapping[str, Iterable[Hashable]]) -> None:
+    """Let slides that share a photograph, a subject or a specimen be one group.
+
+    Neither a photograph nor a person's cells may stand on both sides of a split. `whose` are subject and specimen of
+    each slide, where they are known.
+    """
     joined: dict[str, str] = {}
 
     def root(group: str) -> str:
@@ -186,9 +193,10 @@ def _join_groups(rows: list[dict[str, Any]]) -> None:
             group = joined[group]
         return group
 
-    first: dict[str, str] = {}  # the slide on which a photograph was met first
+    first: dict[Hashable, str] = {}  # the slide on which a photograph, subject or specimen was met first
     for row in rows:
-        joined[root(row["group"])] = root(first.setdefault(row["digest"], row["group"]))
+        for shared in (row["digest"], *whose.get(row["source"], ())):
+            joined[root(row["group"])] = root(first.setdefault(shared, row["group"]))
     for row in rows:
         row["group"] = root(row["group"])
 

@@ -25,7 +25,7 @@ def of_slide(desk: Desk, who: Person, slide_id: str, limit: int = 200, before: i
         wanted = select(Event).where(
             Event.slide_id == slide_id, or_(Event.reading_id.is_(None), Event.reading_id.in_(visible))
         )
-        return _page(session, wanted, limit, before)
+        return _page(session, wanted, limit, before, slide_id)
 
 
 def audit(desk: Desk, who: Person, kind: str = "", limit: int = 200, before: int | None = None) -> HistoryPage:
@@ -42,10 +42,13 @@ def audit(desk: Desk, who: Person, kind: str = "", limit: int = 200, before: int
         return _page(session, wanted, limit, before)
 
 
-def _page(session: Session, wanted: Select[Event], limit: int, before: int | None) -> HistoryPage:
+def _page(
+    session: Session, wanted: Select[Event], limit: int, before: int | None, slide_id: str | None = None
+) -> HistoryPage:
     if before is not None:
         wanted = wanted.where(Event.id < before)
     found = session.scalars(wanted.order_by(Event.id.desc()).limit(limit + 1)).all()
+    numbers = {} if slide_id is None else _numbers(session, slide_id, {event.reading_id for event in found[:limit]})
     return HistoryPage(
         events=tuple(
             HistoryEvent(
@@ -53,7 +56,7 @@ def _page(session: Session, wanted: Select[Event], limit: int, before: int | Non
                 at=moment(event.at),
                 actor=event.actor,
                 kind=event.kind,
-                words=event_words(event.kind, json.loads(event.body)),
+                words=event_words(event.kind, json.loads(event.body), numbers.get(event.reading_id)),
                 slide_id=event.slide_id,
                 reading_id=event.reading_id,
                 hash=event.hash,
@@ -62,3 +65,13 @@ def _page(session: Session, wanted: Select[Event], limit: int, before: int | Non
         ),
         next_before=found[limit - 1].id if len(found) > limit else None,
     )
+
+
+def _numbers(session: Session, slide_id: str, readings: set[str | None]) -> dict[str | None, dict[str, int]]:
+    """Return the numbers of a slide's photographs and cells, as the desk of each of these readings shows them."""
+    fields = {one.id: one.number for one in views.field_views(session, slide_id)}
+    return {None: fields} | {
+        reading: {**fields, **views.numbers_of(session, slide_id, reading)}
+        for reading in readings
+        if reading is not None
+    }

@@ -7,10 +7,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from buffycoat.review.classifier import Found
+from buffycoat.review.classifier import Box, Found
 from buffycoat.review.documents import Move
 from buffycoat.review.faults import Refused
 from buffycoat.review.schema import Cell, Event, Mark
@@ -110,12 +110,35 @@ def current(session: Session, slide_id: str, reading_id: str, cells: list[str]) 
     return found
 
 
-def draw(field_id: str, found: Found, asked: Move) -> tuple[dict[str, Any], Change]:
-    """Return a drawn cell as the log keeps it, and the change that puts it on the desk."""
-    digest = hashlib.sha256(asked.request_id.encode()).hexdigest()[:16]
+def drawn_id(field_id: str, request_id: str) -> str:
+    """Return the name of the cell that a request draws: the same when it is sent again."""
+    return f"{field_id}.d{hashlib.sha256(request_id.encode()).hexdigest()[:16]}"
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Return the intersection of two boxes over their union, 0 to 1.
+
+    Examples
+    --------
+    >>> overlap((0, 0, 10, 10), (0, 0, 10, 5)), overlap((0, 0, 10, 10), (10, 0, 20, 10))
+    (0.5, 0.0)
+    """
+    width = max(0, min(one[2], other[2]) - max(one[0], other[0]))
+    height = max(0, min(one[3], other[3]) - max(one[1], other[1]))
+    both = width * height
+    areas = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (one, other)]
+    return both / (sum(areas) - both) if both else 0.0
+
+
+def draw(session: Session, reading_id: str, field_id: str, found: Found, asked: Move) -> tuple[dict[str, Any], Change]:
+    """Return a drawn cell as the log keeps it, and the change that puts it on the desk.
+
+    It is seen only where the reader named it: what the program calls it, nobody has looked at yet.
+    """
+    earlier = session.execute(select(func.count(), func.max(Cell.place)).where(Cell.reading_id == reading_id)).one()
     cell = {
-        "id": f"{field_id}.d{digest}",
-        "place": 0,
+        "id": drawn_id(field_id, asked.request_id),
+        "place": max(earlier[0], earlier[1] or 0) + 1,  # among the reading's drawn ones: they keep their numbers
         "box": [int(value) for value in found.box],
         "label": found.label,
         "best": found.best,
@@ -126,8 +149,8 @@ def draw(field_id: str, found: Found, asked: Move) -> tuple[dict[str, Any], Chan
         "unlikeness": round(found.unlikeness, 6),
         "touches_border": bool(found.touches_border),
     }
-    label = asked.label or found.label
-    return cell, Change(str(cell["id"]), (label, True, True), (label, True, False))
+    label, seen = asked.label or found.label, asked.label is not None
+    return cell, Change(str(cell["id"]), (label, seen, True), (label, seen, False))
 
 
 def _marked(stored: list[Any]) -> Marked:

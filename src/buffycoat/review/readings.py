@@ -10,16 +10,36 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from buffycoat.review import beside, log, slides, views
+from buffycoat.review import beside, log, networks, slides, views
 from buffycoat.review.classifier import Found
 from buffycoat.review.desk import Desk
-from buffycoat.review.documents import CellView, DeskView, DifferentialView, Move, MoveResult, Person, ReadingView
+from buffycoat.review.documents import (
+    CellView,
+    DeskView,
+    DifferentialView,
+    Move,
+    MoveResult,
+    Overlap,
+    Person,
+    ReadingView,
+)
 from buffycoat.review.faults import Conflict, Forbidden, NotFound, Refused
-from buffycoat.review.moves import Change, Changes, draw, mark_changes, reversed_changes
+from buffycoat.review.missing import faults_on
+from buffycoat.review.moves import (
+    Change,
+    Changes,
+    current,
+    draw,
+    drawn_id,
+    mark_changes,
+    overlap,
+    reversed_changes,
+)
 from buffycoat.review.schema import Event, Field, Mark, Reading, Slide, Step
 from buffycoat.review.words import step_words
 
 _SMALLEST_BOX_PX = 6
+_SAME_CELL = 0.3  # of the union: a drawn box that lies so far over another is told of
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +164,7 @@ def _desk_view(desk: Desk, session: Session, slide: Slide, opened: Opened | None
         reading=None if opened is None else reading_view(session, opened, who),
         labels=desk.labels,
         fields=views.field_views(session, slide.id),
+        not_taken=views.not_taken(session, slide.id),
         cells=views.cells_of(session, slide.id, reading_id),
         differential=differential(desk, session, slide, reading),
         undo=undo,
@@ -155,7 +176,17 @@ def differential(desk: Desk, session: Session, slide: Slide, reading: Reading | 
     """Return the differential beside the desk."""
     states = beside.states_of(session, slide.id, None if reading is None else reading.id)
     final = reading is not None and reading.state == "signed"
-    return beside.differential_view(states, desk.labels, desk.ranges, "final" if final else "preliminary")
+    behind = networks.of_slide(desk, session, slide.id)
+    return beside.differential_view(
+        states,
+        desk.labels,
+        desk.ranges,
+        "final" if final else "preliminary",
+        known=behind.known,
+        waiting=behind.waiting,
+        wbc=slide.wbc,
+        faults=faults_on(session, slide.id),
+    )
 
 
 def cell(desk: Desk, who: Person, cell_id: str) -> CellView:
@@ -248,12 +279,14 @@ def _changes(
 ) -> tuple[str, list[Change], dict[str, Any]]:
     reading = opened.reading
     if drawn is not None:
-        cell, change = draw(drawn[0].id, drawn[1], asked)
+        cell, change = draw(session, reading.id, drawn[0].id, drawn[1], asked)
         return "cell.drawn", [change], {"field": drawn[0].id, "cell": cell}
     if asked.action in {"undo", "redo"}:
         event, stored = _step(session, reading.id, redo=asked.action == "redo")
         if event is None:
             raise Conflict(f"There is nothing to {asked.action}.", title="Nothing there")
+        here = current(session, opened.slide.id, reading.id, [change.cell for change in stored])
+        stored = [change for change in stored if change.cell in here]  # photographs may have been taken out since
         changes = stored if asked.action == "redo" else reversed_changes(stored)
         kind = "reading.redone" if asked.action == "redo" else "reading.undone"
         return kind, changes, {"of": event.id, "kind": event.kind, "label": json.loads(event.body).get("label")}
@@ -332,4 +365,24 @@ def _result(desk: Desk, session: Session, opened: Opened, asked: Move, event_id:
         redo=redo,
         seen=beside_it.seen,
         total=beside_it.cells,
+        overlaps=_overlaps(session, opened, asked),
     )
+
+
+def _overlaps(session: Session, opened: Opened, asked: Move) -> tuple[Overlap, ...]:
+    """Return the cells that a box just drawn lies over: the same leukocyte may now be counted twice."""
+    if asked.action != "draw" or asked.field_id is None:
+        return ()
+    cells = views.cells_of(session, opened.slide.id, opened.reading.id)
+    own = drawn_id(asked.field_id, asked.request_id)
+    drawn = next((cell for cell in cells if cell.id == own and not cell.deleted), None)
+    if drawn is None:
+        return ()
+    found = []
+    for cell in cells:
+        if cell.field_id != drawn.field_id or cell.deleted or cell.id == own:
+            continue
+        share = overlap(cell.box, drawn.box)
+        if share >= _SAME_CELL:
+            found.append(Overlap(cell_id=cell.id, number=cell.number, label=cell.label, share=round(share, 3)))
+    return tuple(sorted(found, key=lambda one: -one.share))

@@ -9,9 +9,12 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from buffycoat.review.schema import Amendment, Cell, Event, Field, Mark, Reading, Signature, Slide, Step
+from buffycoat.review.schema import Amendment, Cell, Event, Field, Mark, NotTaken, Reading, Signature, Slide, Step
 
 Body = dict[str, Any]
+PARTICULARS = ("specimen", "subject", "accession", "collected", "wbc")
+"""What a laboratory may know of a slide, as the log and the table of slides name it."""
+
 _UNDOABLE = frozenset({"cells.moved", "cells.seen", "cells.unseen", "cells.deleted", "cells.restored", "cell.drawn"})
 
 
@@ -33,6 +36,7 @@ def _slide_created(session: Session, event: Event, body: Body) -> None:
             created_by=event.actor,
             created_by_id=event.actor_id,
             removed=False,
+            **{name: body.get(name) for name in PARTICULARS},
         )
     )
 
@@ -70,6 +74,25 @@ def _field_failed(session: Session, _event: Event, body: Body) -> None:
 
 def _field_retried(session: Session, _event: Event, body: Body) -> None:
     session.execute(update(Field).where(Field.id == body["field"]).values(state="queued", reason=None))
+
+
+def _field_removed(session: Session, _event: Event, body: Body) -> None:
+    """Take a photograph out with its cells, what was made of them, and the steps that were about them alone."""
+    gone = select(Cell.id).where(Cell.field_id == body["field"])
+    session.execute(delete(Mark).where(Mark.cell_id.in_(gone)))
+    session.execute(delete(Step).where(Step.event_id.in_(body["steps"])))
+    session.execute(delete(Cell).where(Cell.field_id == body["field"]))
+    session.execute(delete(Field).where(Field.id == body["field"]))
+
+
+def _photograph_refused(session: Session, event: Event, body: Body) -> None:
+    session.execute(
+        insert(NotTaken).values(event_id=event.id, slide_id=event.slide_id, name=body["name"], reason=body["reason"])
+    )
+
+
+def _photograph_dismissed(session: Session, _event: Event, body: Body) -> None:
+    session.execute(delete(NotTaken).where(NotTaken.event_id == body["of"]))
 
 
 def _reading_opened(session: Session, event: Event, body: Body) -> None:
@@ -191,6 +214,9 @@ _EFFECTS: dict[str, Callable[[Session, Event, Body], None]] = {
     "field.analysed": _field_analysed,
     "field.failed": _field_failed,
     "field.retried": _field_retried,
+    "field.removed": _field_removed,
+    "photograph.refused": _photograph_refused,
+    "photograph.dismissed": _photograph_dismissed,
     "reading.opened": _reading_opened,
     "cell.drawn": _cell_drawn,
     "reading.undone": _reading_undone,

@@ -59,6 +59,11 @@ class Slide(Base):
     created_by: Mapped[str] = mapped_column(LINE)
     created_by_id: Mapped[str] = mapped_column(ID)
     removed: Mapped[bool]
+    specimen: Mapped[str | None] = mapped_column(ID)
+    subject: Mapped[str | None] = mapped_column(ID)
+    accession: Mapped[str | None] = mapped_column(ID)
+    collected: Mapped[str | None] = mapped_column(WORD)  # ISO 8601 with the zone it was given in, as reports show it
+    wbc: Mapped[float | None] = mapped_column(Double)  # 10⁹/L
 
 
 class Field(Base):
@@ -78,6 +83,17 @@ class Field(Base):
     reason: Mapped[str | None] = mapped_column(LINE)
     bundle: Mapped[str | None] = mapped_column(LINE)
     framing: Mapped[str | None] = mapped_column(WORD)
+
+
+class NotTaken(Base):
+    """A file that was given as a photograph of a slide and could not be used: the cells on it are missing."""
+
+    __tablename__ = "not_taken"
+
+    event_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    slide_id: Mapped[str] = mapped_column(ForeignKey("slides.id"), index=True)
+    name: Mapped[str] = mapped_column(LINE)
+    reason: Mapped[str] = mapped_column(LINE)
 
 
 class Cell(Base):
@@ -234,6 +250,6 @@ def table(model: type[Base]) -> Table:
 
 
 DERIVED: tuple[Table, ...] = tuple(
-    table(model) for model in (Slide, Field, Reading, Cell, Mark, Step, Signature, Amendment)
+    table(model) for model in (Slide, Field, NotTaken, Reading, Cell, Mark, Step, Signature, Amendment)
 )
 """Tables that follow from the events, in an order in which they can be filled."""

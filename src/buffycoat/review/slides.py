@@ -13,8 +13,18 @@ from sqlalchemy.orm import Session, aliased
 from buffycoat.review import jobs, log, views
 from buffycoat.review.database import folded
 from buffycoat.review.desk import Desk
-from buffycoat.review.documents import FieldView, Person, Progress, SlideList, SlideRow, SlideState, moment
+from buffycoat.review.documents import (
+    FieldView,
+    Person,
+    Progress,
+    SlideList,
+    SlideRow,
+    SlideState,
+    moment,
+)
 from buffycoat.review.faults import Conflict, Forbidden, NotFound
+from buffycoat.review.particulars import differs, hold, stored
+from buffycoat.review.replay import PARTICULARS
 from buffycoat.review.schema import Field, Reading, Slide
 
 Sort = Literal["created", "-created", "name", "-name"]
@@ -51,11 +61,27 @@ def load(session: Session, slide_id: str) -> Slide:
     return slide
 
 
-def create(desk: Desk, who: Person, name: str, note: str = "", readings_wanted: int = 1) -> SlideRow:
-    """Make an empty slide."""
+def create(
+    desk: Desk,
+    who: Person,
+    name: str,
+    note: str = "",
+    readings_wanted: int = 1,
+    particulars: Mapping[str, Any] | None = None,
+) -> SlideRow:
+    """Make an empty slide.
+
+    Raises
+    ------
+    Refused
+        A differential could not hold what is known of the slide: a leukocyte count in another unit, a specimen that
+        was collected in the future.
+    """
     need_reviewer(who)
     slide_id = uuid.uuid4().hex
-    body = {"name": name, "note": note, "readings_wanted": readings_wanted}
+    known = {key: value for key, value in stored(particulars or {}).items() if value is not None}
+    hold(name, known)
+    body = {"name": name, "note": note, "readings_wanted": readings_wanted, **known}
     with desk.database.write() as session:
         log.append(session, "slide.created", actor(who), body, slide_id=slide_id)
     return get(desk, who, slide_id)
@@ -100,15 +126,31 @@ def change(
     name: str | None = None,
     note: str | None = None,
     readings_wanted: int | None = None,
+    particulars: Mapping[str, Any] | None = None,
 ) -> SlideRow:
-    """Change what is given; a slide that is signed keeps its name and note."""
+    """Change what is given; a slide that is signed keeps its name, its note, and what is known of it.
+
+    Parameters
+    ----------
+    particulars
+        Those that are to change, by name; None takes one away.
+
+    Raises
+    ------
+    Conflict
+        A reading is signed.
+    Refused
+        As in :func:`create`.
+    """
     need_reviewer(who)
     given = {"name": name, "note": note, "readings_wanted": readings_wanted}
+    wanted = {**{key: value for key, value in given.items() if value is not None}, **stored(particulars or {})}
     with desk.database.write() as session:
         slide = load(session, slide_id)
-        after = {key: value for key, value in given.items() if value is not None and value != getattr(slide, key)}
+        after = {key: value for key, value in wanted.items() if differs(key, value, getattr(slide, key))}
         if after:
             _refuse_change(session, slide, after, who)
+            hold(after.get("name", slide.name), {**{key: getattr(slide, key) for key in PARTICULARS}, **after})
             before = {key: getattr(slide, key) for key in after}
             log.append(session, "slide.changed", actor(who), {"before": before, "after": after}, slide_id=slide_id)
     return get(desk, who, slide_id)
@@ -116,7 +158,7 @@ def change(
 
 def _refuse_change(session: Session, slide: Slide, after: Mapping[str, object], who: Person) -> None:
     readings = views.readings_of(session, [slide.id])[slide.id]
-    if after.keys() & {"name", "note"} and any(reading.state == "signed" for reading in readings):
+    if after.keys() & {"name", "note", *PARTICULARS} and any(reading.state == "signed" for reading in readings):
         raise Conflict("A signed slide is read-only; open it again by an amendment first.", title="Signed")
     if after.get("readings_wanted") == 2 and readings:
         raise Conflict(
@@ -206,6 +248,8 @@ def _filtered(text: str, reviewer: str, since: datetime | None, until: datetime 
             or_(
                 folded(Slide.name).contains(word.lower(), autoescape=True),
                 folded(Slide.note).contains(word.lower(), autoescape=True),
+                folded(Slide.specimen).contains(word.lower(), autoescape=True),
+                folded(Slide.accession).contains(word.lower(), autoescape=True),
                 exists().where(
                     Reading.slide_id == Slide.id, folded(Reading.reader).contains(word.lower(), autoescape=True)
                 ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from pydantic_core import from_json
@@ -14,17 +15,20 @@ from sqlalchemy.orm import Session
 from buffycoat.review.documents import (
     AmendmentView,
     CellView,
+    Elsewhere,
     FieldView,
+    NotTakenView,
     Person,
     ReadingBrief,
     ReadingView,
     SignatureView,
+    SlideBrief,
     SlideRow,
     SlideState,
     moment,
 )
 from buffycoat.review.labels import UNIDENTIFIED
-from buffycoat.review.schema import Amendment, Cell, Field, Job, Mark, Reading, Signature, Slide
+from buffycoat.review.schema import Amendment, Cell, Field, Job, Mark, NotTaken, Reading, Signature, Slide
 
 
 @dataclass(slots=True)
@@ -34,6 +38,7 @@ class Counts:
     fields: int = 0
     queued: int = 0
     failed: int = 0
+    not_taken: int = 0
     cells: int = 0
     unidentified: int = 0
     drawn: dict[str, int] = field(default_factory=dict)  # by reading, alive
@@ -42,7 +47,7 @@ class Counts:
 
 
 def counts_of(session: Session, slide_ids: Sequence[str]) -> dict[str, Counts]:
-    """Return the counts of several slides in four questions."""
+    """Return the counts of several slides in five questions."""
     found: dict[str, Counts] = defaultdict(Counts)
     states = select(Field.slide_id, Field.state, func.count()).where(Field.slide_id.in_(slide_ids))
     for slide, state, n in session.execute(states.group_by(Field.slide_id, Field.state)):
@@ -50,6 +55,9 @@ def counts_of(session: Session, slide_ids: Sequence[str]) -> dict[str, Counts]:
         counts.fields += n
         counts.queued += n * (state == "queued")
         counts.failed += n * (state == "failed")
+    refused = select(NotTaken.slide_id, func.count()).where(NotTaken.slide_id.in_(slide_ids))
+    for slide, n in session.execute(refused.group_by(NotTaken.slide_id)):
+        found[slide].not_taken = n
     labels = select(Cell.slide_id, func.count(), func.sum(case((Cell.label == UNIDENTIFIED, 1), else_=0))).where(
         Cell.slide_id.in_(slide_ids), Cell.reading_id.is_(None)
     )
@@ -131,6 +139,12 @@ def slide_row(slide: Slide, counts: Counts, readings: Sequence[Reading], who: Pe
         signed_at=moment(max(reading.signed_at or 0 for reading in readings)) if state == "signed" else None,
         may_open=who.may_review and not has_own and len(readings) < slide.readings_wanted,
         blinded=not all(visible),
+        specimen=slide.specimen,
+        subject=slide.subject,
+        accession=slide.accession,
+        collected=None if slide.collected is None else datetime.fromisoformat(slide.collected),
+        wbc=slide.wbc,
+        not_taken=counts.not_taken,
     )
 
 
@@ -205,6 +219,32 @@ def field_views(session: Session, slide_id: str) -> tuple[FieldView, ...]:
     return tuple(field_view(one, cells.get(one.id, 0), attempts or 0) for one, attempts in rows)
 
 
+def not_taken(session: Session, slide_id: str) -> tuple[NotTakenView, ...]:
+    """Return what was given as a photograph of a slide and could not be used, in the order in which it came."""
+    rows = session.scalars(select(NotTaken).where(NotTaken.slide_id == slide_id).order_by(NotTaken.event_id))
+    return tuple(NotTakenView(number=one.event_id, name=one.name, reason=one.reason) for one in rows)
+
+
+def brief(slide: Slide, readings: Sequence[Reading]) -> SlideBrief:
+    """Return a slide in a few words."""
+    return SlideBrief(id=slide.id, name=slide.name, signed=any(one.state == "signed" for one in readings))
+
+
+def elsewhere(session: Session, images: Sequence[str], but: str | None = None) -> tuple[Elsewhere, ...]:
+    """Return the slides, but one, that hold any of these photographs, and how many."""
+    held: dict[str, int] = defaultdict(int)
+    for first in range(0, len(images), 500):
+        asked = select(Field.slide_id, func.count()).where(Field.image.in_(images[first : first + 500]))
+        for slide_id, n in session.execute(asked.group_by(Field.slide_id)):
+            held[slide_id] += n
+    held.pop(but or "", None)
+    known = readings_of(session, list(held))
+    found = session.scalars(
+        select(Slide).where(Slide.id.in_(held), Slide.removed.is_(False)).order_by(Slide.created_at, Slide.id)
+    )
+    return tuple(Elsewhere(slide=brief(slide, known[slide.id]), photographs=held[slide.id]) for slide in found)
+
+
 def field_view(one: Field, cells: int, attempts: int) -> FieldView:
     """Return a field."""
     return FieldView(
@@ -242,11 +282,31 @@ def cells_of(
         .join(Field, Field.id == Cell.field_id)
         .outerjoin(Mark, and_(Mark.cell_id == Cell.id, Mark.reading_id == reading_id))
         .where(Cell.slide_id == slide_id, Cell.reading_id.is_(None) | (Cell.reading_id == reading_id))
-        .order_by(Cell.reading_id.is_not(None), Field.number, Cell.place, Cell.id)
+        .order_by(*_BY_NUMBER)
     )
     return tuple(
         _cell_view(row, number) for number, row in enumerate(rows, start=1) if wanted is None or row[0] in wanted
     )
+
+
+_BY_NUMBER = (
+    Cell.reading_id.is_not(None),
+    case((Cell.reading_id.is_(None), 0), else_=Cell.place),
+    *(Field.number, Cell.place, Cell.id),
+)
+"""The program's cells as they lie on the fields, then the drawn ones in the order in which they were drawn: one more
+changes no other's number."""
+
+
+def numbers_of(session: Session, slide_id: str, reading_id: str | None) -> dict[str, int]:
+    """Return the number of every cell of a slide, as the desk of a reading shows it."""
+    rows = session.scalars(
+        select(Cell.id)
+        .join(Field, Field.id == Cell.field_id)
+        .where(Cell.slide_id == slide_id, Cell.reading_id.is_(None) | (Cell.reading_id == reading_id))
+        .order_by(*_BY_NUMBER)
+    )
+    return {cell: number for number, cell in enumerate(rows, start=1)}
 
 
 _CELL = (

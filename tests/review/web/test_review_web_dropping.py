@@ -84,6 +84,8 @@ def test_photographs_come_in(
         window.open("/")
         bring(window, *what(smear))
         window.page.wait_for_selector("#new-slide[open]")
+        if (one := window.page.get_by_label("One slide")).is_visible():  # two folders, of one slide
+            one.check()
         suggested = window.page.get_by_label("Name of the slide").input_value()
         window.page.get_by_role("button", name="Upload and analyse").click()
         window.page.wait_for_selector(".upload.finished")
@@ -94,6 +96,83 @@ def test_photographs_come_in(
     assert slide.cells > 0
     assert slide.name == suggested
     assert suggested.startswith(name)
+
+
+@pytest.mark.parametrize(
+    ("bring", "what"),
+    [
+        (_dropped, lambda folder: [folder]),
+        (_chosen("Choose a folder"), lambda folder: [folder]),
+        (_chosen("Choose files"), lambda folder: [_archive(folder)]),
+    ],
+    ids=["folder dropped", "folder chosen", "archive chosen"],
+)
+def test_each_folder_is_a_slide_unless_a_person_says_otherwise(
+    browser: Browser, desk: Desk, smear: Path, bring: Callable[..., None], what: Callable[[Path], list[Path]]
+) -> None:
+    with served(desk) as address:
+        window = Desktop(browser, address)
+        window.open("/")
+        bring(window, *what(smear))
+        window.page.wait_for_selector("#new-slide[open]")
+        said = window.page.locator("#new-slide").inner_text()
+        assert "2 folders: two slides, or one?" in said
+        assert "Two slides: left (2 photographs), right (1 photograph)" in said
+        window.page.get_by_role("button", name="Upload and analyse").click()
+        window.page.wait_for_function("() => document.querySelectorAll('.upload.finished').length === 2")
+        assert "1 photograph analysed" in window.page.locator("#uploads").inner_text()
+        window.close()
+    assert {slide.name: slide.fields for slide in slides.find(desk, HERE).slides} == {"left": 2, "right": 1}
+
+
+def test_what_is_there_already_is_told_and_what_is_nothing_makes_no_slide(
+    browser: Browser, desk: Desk, tmp_path: Path
+) -> None:
+    drawn_slide(desk, fields=1, name="Smear 12", seed=500)
+    (tmp_path / "Smear 12").mkdir()
+    (tmp_path / "Smear 12" / "again.jpg").write_bytes(photograph(500, 4))
+    (tmp_path / "notes.txt").write_text("a note")
+    (tmp_path / "fake.jpg").write_text("no photograph")
+    with served(desk) as address:
+        window = Desktop(browser, address)
+        window.expected = ("422", "404")  # that nothing could be used is an answer
+        window.open("/")
+        _chosen("Choose a folder")(window, tmp_path / "Smear 12")
+        told = window.page.locator("#new-slide [data-alike]")
+        told.get_by_text("1 of these photographs is on the slide Smear 12 already.").wait_for()
+        assert "There is a slide Smear 12 already." in told.inner_text()
+        window.page.locator("#new-slide summary").click()
+        window.page.get_by_label("Specimen", exact=True).fill("25-0417")
+        window.page.get_by_label("Leukocytes").fill("6.2")
+        window.page.get_by_label("Collected").fill("2025-03-04T09:05")
+        window.page.get_by_role("button", name="Upload and analyse").click()  # and goes on
+        window.page.wait_for_selector(".upload.finished")
+        assert (
+            "1 of these photographs is on the slide Smear 12 already." in window.page.locator("#uploads").inner_text()
+        )
+
+        _chosen("Choose files")(window, tmp_path / "notes.txt")
+        window.page.get_by_text("No photograph among them: notes.txt.").wait_for()
+        _chosen("Choose files")(window, tmp_path / "fake.jpg")
+        window.page.get_by_role("button", name="Upload and analyse").click()
+        window.page.get_by_text("No photograph could be used: no slide was made.").wait_for()
+        window.close()
+    again, first = slides.find(desk, HERE).slides
+    assert (again.name, first.name) == ("Smear 12", "Smear 12")
+    assert (again.specimen, again.wbc) == ("25-0417", 6.2)
+    assert again.collected is not None
+
+
+def test_a_box_drawn_over_a_counted_cell_is_told(browser: Browser, desk: Desk) -> None:
+    slide = drawn_slide(desk, fields=1)
+    with served(desk) as address:
+        window = Desktop(browser, address)
+        window.open(f"/slides/{slide.id}")
+        window.page.wait_for_selector(".cell img.here")
+        first = window.on_desk()[0]
+        window.page.evaluate("([field, box]) => { desk.actions.draw(field, box); }", [first["field_id"], first["box"]])
+        window.page.get_by_text(f"The box lies over cell {first['number']} ({first['label']})").wait_for()
+        window.close()
 
 
 def test_the_desk_shows_what_is_doubtful_first_and_as_large_and_bright_as_wished(browser: Browser, desk: Desk) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from datetime import UTC, datetime, timedelta
@@ -14,7 +13,7 @@ from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from buffycoat.differential.hl7 import Processing
-from buffycoat.review import accuracy, agreement, give_back, history, readings, reports
+from buffycoat.review import accuracy, agreement, give_back, history, reports
 from buffycoat.review.api.parts import ReadingId, SlideId, When, faults
 from buffycoat.review.documents import AccuracyView, AgreementView, HistoryPage
 from buffycoat.review.faults import Refused
@@ -61,13 +60,13 @@ def program_accuracy(
     until: When | None = None,
     by: accuracy.By = "week",
 ) -> AccuracyView:
-    """Return the program's accuracy against the reviewers."""
+    """Return the program's accuracy against the reviewers; where a slide has two readings, against the first."""
     return accuracy.over_time(desk, who, since=since, until=until, by=by)
 
 
 @router.get(
     "/readings/{reading_id}/report.{form}",
-    responses={200: {"content": {kind.split(";")[0]: {} for kind in reports.MEDIA_TYPES.values()}}, **faults(404)},
+    responses={200: {"content": {kind.split(";")[0]: {} for kind in reports.MEDIA_TYPES.values()}}, **faults(404, 409)},
     response_class=Response,
 )
 def report(
@@ -77,7 +76,10 @@ def report(
     form: reports.Form,
     processing: Processing = "T",
 ) -> Response:
-    """Return a reading's differential as a page to print, CSV, JSON, FHIR R4 or HL7 v2.5.1."""
+    """Return a reading's differential as a page to print, CSV, JSON, FHIR R4 or HL7 v2.5.1.
+
+    While an amendment is under way there is no FHIR and no HL7: it would replace the signed result.
+    """
     text = reports.write(desk, who, reading_id, form, processing)
     headers = {"content-security-policy": REPORT_CSP} if form == "html" else _attached(desk, who, reading_id, form)
     return Response(text.encode(), media_type=reports.MEDIA_TYPES[form], headers=headers)
@@ -112,7 +114,6 @@ def _day(given: str) -> datetime | None:
         raise Refused(f"{given} is in no calendar.") from error
 
 
-def _attached(desk: DeskDep, who: PersonDep, reading_id: str, form: str) -> dict[str, str]:
-    slide = readings.view(desk, who, reading_id).slide
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", slide.name).strip("-.") or "slide"
-    return {"content-disposition": f'attachment; filename="{name[:80]}.{form}"'}
+def _attached(desk: DeskDep, who: PersonDep, reading_id: str, form: reports.Form) -> dict[str, str]:
+    name = reports.file_name(desk, who, reading_id, form)
+    return {"content-disposition": f'attachment; filename="{name}"'}

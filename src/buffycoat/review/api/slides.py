@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, File, Query, Request, Response, UploadFile
+from fastapi import APIRouter, File, Path, Query, Request, Response, UploadFile
 from pydantic import BeforeValidator
 from sqlalchemy import select
 
-from buffycoat.review import readings, slides, uploads
+from buffycoat.review import likeness, readings, slides, taking_out, uploads
 from buffycoat.review.api.parts import CellId, FieldId, SlideId, When, faults
 from buffycoat.review.documents import (
+    AlikeAnswer,
+    AlikeQuestion,
     CellView,
     DeskView,
     FieldView,
     NewSlide,
+    NotTakenView,
     OpenReading,
     Progress,
     ReadingView,
@@ -72,7 +75,13 @@ def find_slides(
 @router.post("/slides", status_code=201, responses=faults())
 def create_slide(desk: DeskDep, who: PersonDep, asked: NewSlide) -> SlideRow:
     """Make an empty slide."""
-    return slides.create(desk, who, asked.name, asked.note, asked.readings_wanted)
+    return slides.create(desk, who, asked.name, asked.note, asked.readings_wanted, asked.particulars())
+
+
+@router.post("/slides/alike", responses=faults())
+def alike_slides(desk: DeskDep, who: PersonDep, asked: AlikeQuestion) -> AlikeAnswer:
+    """Return what there is already of a slide that is to be made: its name, its accession, its photographs."""
+    return likeness.alike(desk, who, asked)
 
 
 @router.get("/slides/{slide_id}", responses=faults(404))
@@ -83,8 +92,16 @@ def get_slide(desk: DeskDep, who: PersonDep, slide_id: SlideId) -> SlideRow:
 
 @router.patch("/slides/{slide_id}", responses=faults(404, 409))
 def change_slide(desk: DeskDep, who: PersonDep, slide_id: SlideId, asked: SlideChange) -> SlideRow:
-    """Change a slide's name, note, or how many readings are wanted."""
-    return slides.change(desk, who, slide_id, name=asked.name, note=asked.note, readings_wanted=asked.readings_wanted)
+    """Change a slide's name, note, what is known of its specimen, or how many readings are wanted."""
+    return slides.change(
+        desk,
+        who,
+        slide_id,
+        name=asked.name,
+        note=asked.note,
+        readings_wanted=asked.readings_wanted,
+        particulars=asked.particulars(),
+    )
 
 
 @router.delete("/slides/{slide_id}", status_code=204, responses=faults(404))
@@ -103,12 +120,30 @@ def upload_fields(
     files: Annotated[
         list[UploadFile], File(min_length=1, description="Photographs, or zip and tar archives of photographs.")
     ],
+    folder: Annotated[
+        str | None,
+        Query(max_length=1000, description="Of archives, take only the photographs that lie in this folder itself."),
+    ] = None,
 ) -> UploadResult:
     """Put photographs on a slide; each is queued for analysis as soon as it was checked."""
     desk.buckets.demand(
         "upload", who.id, desk.settings.uploads_per_minute, UPLOAD_SECONDS, "Too many uploads at once; wait a little."
     )
-    return uploads.take_in(desk, who, slide_id, [(one.filename or "", one.file) for one in files])
+    return uploads.take_in(desk, who, slide_id, [(one.filename or "", one.file) for one in files], folder)
+
+
+@router.get("/slides/{slide_id}/not-taken", responses=faults(404))
+def list_not_taken(desk: DeskDep, who: PersonDep, slide_id: SlideId) -> tuple[NotTakenView, ...]:
+    """Return what was given as a photograph of a slide and could not be used."""
+    return taking_out.not_taken(desk, who, slide_id)
+
+
+@router.delete("/slides/{slide_id}/not-taken/{number}", status_code=204, responses=faults(404, 409))
+def dismiss_not_taken(
+    desk: DeskDep, who: PersonDep, slide_id: SlideId, number: Annotated[int, Path(ge=1, le=2**62)]
+) -> None:
+    """Say that a photograph that could not be used is not missing: it was none, or was given again whole."""
+    taking_out.dismiss(desk, who, slide_id, number)
 
 
 @router.get("/slides/{slide_id}/fields", responses=faults(404))
@@ -139,6 +174,17 @@ def list_cells(desk: DeskDep, who: PersonDep, slide_id: SlideId) -> tuple[CellVi
 def open_reading(desk: DeskDep, who: PersonDep, slide_id: SlideId, asked: OpenReading) -> ReadingView:
     """Begin to read a slide, or go on."""
     return readings.open_reading(desk, who, slide_id, asked.number, asked.reader_name)
+
+
+@router.delete("/fields/{field_id}", status_code=204, responses=faults(404, 409))
+def take_field_out(
+    desk: DeskDep,
+    who: PersonDep,
+    field_id: FieldId,
+    reason: Annotated[str, Query(max_length=2000)] = "",
+) -> None:
+    """Take a photograph out of a slide that is not signed, with its cells; the log keeps it."""
+    taking_out.take_out(desk, who, field_id, reason)
 
 
 @router.post("/fields/{field_id}/retry", status_code=202, responses=faults(404, 409))

@@ -184,7 +184,7 @@ def _soonest(view: DeskView) -> list[str]:
 
 
 def _modules() -> list[str]:
-    elsewhere = {"js/slides.js", "js/account.js"}
+    elsewhere = {"js/slides.js", "js/folders.js", "js/account.js"}
     return [name for name in assets.assets().files if name.startswith("js/") and name not in elsewhere]
 
 

@@ -29,7 +29,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        count=words.count, percent=words.percent, limits=words.limits, when=words.when, day=words.day, share=words.share
+        count=words.count,
+        percent=words.percent,
+        limits=words.limits,
+        when=words.when,
+        day=words.day,
+        share=words.share,
+        known=words.known,
     )
     made.globals.update(static=assets.address, state_words=words.STATES)
     return made

@@ -7,6 +7,7 @@ from datetime import datetime
 from markupsafe import Markup
 
 from buffycoat.records.documents import Estimate
+from buffycoat.review.documents import SlideRow
 
 STATES = {"empty": "empty", "analysing": "analysing", "to_review": "to review", "signed": "signed"}
 
@@ -56,3 +57,14 @@ def when(at: datetime | None) -> Markup:
 def day(at: datetime | None) -> str:
     """Return a date."""
     return "–" if at is None else at.strftime("%d %b %Y").lstrip("0")
+
+
+def known(slide: SlideRow) -> str:
+    """Return what the laboratory knows of a slide, on one line; empty where it is nothing."""
+    parts = [
+        *(f"{name} {value}" for name in ("specimen", "subject", "accession") if (value := getattr(slide, name))),
+        *([f"collected {slide.collected:%Y-%m-%d %H:%M %Z}"] if slide.collected else []),
+        *([f"{slide.wbc:g} × 10⁹/L leukocytes"] if slide.wbc is not None else []),
+    ]
+    said = " · ".join(parts)
+    return said[:1].upper() + said[1:]

@@ -52,3 +52,13 @@ export async function isBack() {
 /** A name for one action of a person: repeated when the same action is sent again. */
 export const requestId = () =>
   globalThis.crypto.randomUUID?.() ?? Array.from(crypto.getRandomValues(new Uint8Array(16)), (b) => b.toString(16).padStart(2, "0")).join("");
+
+/** A refusal in words, with what to do about it. */
+export const wordsOf = (fault) => [fault.detail || fault.message, fault.body?.hint].filter(Boolean).join(" ");
+
+/** What stands in a field of date and time, as ISO 8601 with the zone of this clock at that time. */
+export function momentOf(value) {
+  const minutes = -new Date(value).getTimezoneOffset(), size = Math.abs(minutes);
+  const two = (n) => String(Math.floor(n)).padStart(2, "0");
+  return `${value}${minutes < 0 ? "-" : "+"}${two(size / 60)}:${two(size % 60)}`;
+}

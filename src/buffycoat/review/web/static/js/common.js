@@ -1,5 +1,5 @@
 // What every page has: the theme, dialogs that open from buttons, the CSRF token on HTMX requests, signing out.
-import { ask } from "./api.js";
+import { ask, momentOf, wordsOf } from "./api.js";
 import { toast } from "./toasts.js";
 import "./uploads.js"; // an upload begun on one page goes on from any other
 
@@ -61,6 +61,12 @@ export function localTimes(root = document) {
 }
 document.addEventListener("htmx:after:swap", () => localTimes());
 
+/** A time that is to be changed stands in its field as the person's clock shows it. */
+for (const field of document.querySelectorAll('input[type="datetime-local"][data-at]')) {
+  const at = new Date(field.dataset.at);
+  if (!Number.isNaN(at.valueOf())) field.value = new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, at.getSeconds() ? 19 : 16);
+}
+
 /** A form whose answer is JSON: `data-api="POST /api/v1/…"`, then go to `data-then` or load again. */
 document.addEventListener("submit", async (event) => {
   const form = event.target.closest("form[data-api]");
@@ -72,8 +78,10 @@ document.addEventListener("submit", async (event) => {
   for (const field of form.elements) {
     if (!field.name || (field.type === "radio" && !field.checked)) continue;
     if (field.type === "checkbox") body[field.name] = field.checked;
+    else if (field.value === "" && field.dataset.null !== undefined) body[field.name] = null;
+    else if (field.type === "datetime-local") body[field.name] = momentOf(field.value);
     else if (field.dataset.number !== undefined || field.type === "number") body[field.name] = Number(field.value);
-    else body[field.name] = field.value === "" && field.dataset.null !== undefined ? null : field.value;
+    else body[field.name] = field.value;
   }
   if (form.dataset.again) { // a password typed twice
     const [one, two] = form.dataset.again.split(" ");
@@ -93,7 +101,7 @@ document.addEventListener("submit", async (event) => {
     if (!fault) toast(error.message, { bad: true });
     else {
       const wait = error.retryAfter ? ` Try again in ${error.retryAfter > 90 ? `${Math.ceil(error.retryAfter / 60)} minutes` : `${error.retryAfter} seconds`}.` : "";
-      fault.textContent = (error.detail || error.message) + wait;
+      fault.textContent = wordsOf(error) + wait;
       fault.hidden = false;
     }
   } finally {

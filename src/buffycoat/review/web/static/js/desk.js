@@ -73,7 +73,7 @@ class Desk {
     if (different.length) this.changed(); else this.buttons();
     this.tally.take(result.differential);
     if (action.action === "undo" || action.action === "redo") this.stepped(action.action, different);
-    if (action.action === "draw" && fresh.length) this.drawn(fresh[0]);
+    if (action.action === "draw" && fresh.length) this.drawn(fresh[0], result.overlaps);
   }
 
   stepped(action, cells) {
@@ -85,8 +85,11 @@ class Desk {
     else if (!this.viewer.dialog.open) this.wells.focusOn(id);
   }
 
-  drawn(cell) {
-    toast(`Cell ${cell.number} added as ${cell.label}`, { action: "Undo", onAction: () => this.actions.undo() });
+  drawn(cell, overlaps = []) {
+    const over = overlaps.map((one) => `cell ${one.number} (${one.label})`).join(", ");
+    const undo = { action: "Undo", onAction: () => this.actions.undo() };
+    if (over) toast(`The box lies over ${over}, which is counted already: one leukocyte now counts twice.`, { ...undo, bad: true, seconds: 15 });
+    else toast(`Cell ${cell.number} added${cell.seen ? "" : ", not seen yet: the program says"} ${cell.seen ? `as ${cell.label}` : cell.label}`, undo);
     this.viewer.line = [...this.board.line];
     if (this.viewer.dialog.open) this.viewer.show(cell.id);
   }

@@ -1,9 +1,12 @@
 // Where photographs are dropped, and how far they have come.
-import { ask } from "./api.js";
+import { ask, momentOf, wordsOf } from "./api.js";
+import { byFolder, hashesOf, mayBePhotograph, namesOf } from "./folders.js";
+import { toast } from "./toasts.js";
 import { enqueue, forget, listen, uploads } from "./uploads.js";
 
 const drop = document.getElementById("drop");
 const list = document.getElementById("uploads");
+const ARCHIVE = /\.(zip|tar|tar\.(gz|bz2|xz)|tgz|tbz2|txz)$/i;
 const HIDDEN = /^(\.|thumbs\.db$|desktop\.ini$|__macosx)/i;
 
 /** Every file below what was dropped: folders are walked through. */
@@ -39,35 +42,101 @@ function suggestion(files, folder) {
   return `Slide of ${new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" }).format(now)}`;
 }
 
-let waiting = [];
+let waiting = []; // for each slide that is to be made: its name and files
+let groups = [];
 
-function take(files, folder) {
-  const sorted = files.filter((one) => one.file.size && !HIDDEN.test(one.file.name)).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+async function take(files, folder) {
+  const sorted = files.filter((one) => !HIDDEN.test(one.file.name)).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
   if (!sorted.length) return;
-  if (drop.dataset.slide) { enqueue({ id: drop.dataset.slide, name: drop.dataset.name }, sorted); return; }
-  waiting = sorted;
-  const dialog = document.getElementById("new-slide");
+  groups = await byFolder(sorted);
+  if (!groups.length) { toast(`No photograph among ${sorted.length === 1 ? `them: ${sorted[0].name}` : `these ${sorted.length} files`}.`, { bad: true, seconds: 8 }); return; }
+  if (drop.dataset.slide) {
+    if (groups.length < 2 || window.confirm(`These photographs lie in ${groups.length} folders. Put all of them on this slide?`)) enqueue({ id: drop.dataset.slide, name: drop.dataset.name }, sorted);
+    return;
+  }
+  const dialog = document.getElementById("new-slide"), form = dialog.querySelector("form");
   const bytes = sorted.reduce((sum, one) => sum + one.file.size, 0);
   dialog.querySelector("[data-chosen]").textContent = `${sorted.length === 1 ? sorted[0].name : `${sorted.length.toLocaleString("en")} files`}, ${size(bytes)}`;
-  const name = dialog.querySelector("[name=name]");
-  name.value = suggestion(sorted, folder);
+  form.reset();
+  const loose = suggestion(sorted, folder);
+  const names = namesOf(groups.map((group) => group.folder), loose);
+  groups.forEach((group, at) => { group.name = names[at]; });
+  groups.all = sorted;
+  groups.hashes = null;
+  form.elements.name.value = loose;
+  dialog.querySelector("[data-folders]").hidden = groups.length < 2;
+  dialog.querySelector("[data-folders] legend").textContent = `${groups.length} folders: ${groups.length === 2 ? "two" : groups.length} slides, or one?`;
+  dialog.querySelector("[data-each]").textContent = `${groups.length === 2 ? "Two" : groups.length} slides: ${groups.slice(0, 6).map((group) => `${group.name} (${many(group.photographs, "photograph")})`).join(", ")}${groups.length > 6 ? " …" : ""}`;
   dialog.querySelector("[data-fault]").hidden = true;
+  apart();
   dialog.showModal();
-  name.select();
+  if (groups.length < 2) form.elements.name.select();
+  const own = groups;
+  const hashes = await hashesOf(sorted.filter((one) => mayBePhotograph(one.name) && !ARCHIVE.test(one.name)));
+  if (hashes && groups === own) { groups.hashes = hashes; look(); }
+}
+
+/** A slide for each folder, or one for all: what belongs to one slide alone is asked for only there. */
+function apart() {
+  const dialog = document.getElementById("new-slide"), form = dialog.querySelector("form");
+  const each = groups.length > 1 && form.elements.each.value === "yes";
+  dialog.querySelector("[data-one]").hidden = each;
+  form.elements.name.required = !each;
+  waiting = each ? [...groups] : [{ name: null, files: groups.all }];
+  look();
+}
+
+const many = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
+const linked = (slide) => Object.assign(document.createElement("a"), { href: `/slides/${slide.id}`, target: "_blank", rel: "noopener", textContent: slide.name });
+const onOther = (n) => `${n.toLocaleString("en")} of these photographs ${n === 1 ? "is" : "are"} on the slide `;
+const state = (slide) => (slide.signed ? " (signed)" : "");
+
+/** What is there already is told; whoever wants to goes on. */
+let looking = 0;
+async function look() {
+  const note = document.querySelector("#new-slide [data-alike]"), form = note.closest("form");
+  const mine = (looking += 1);
+  await new Promise((resolve) => { setTimeout(resolve, 250); });
+  if (mine !== looking || !note.closest("dialog").open) return;
+  const asked = waiting.slice(0, 20).map((one) => one.name ?? form.elements.name.value.trim()).filter(Boolean);
+  const accession = waiting[0]?.name === null ? form.elements.accession.value.trim() : "";
+  const answers = await Promise.all([
+    ...asked.map((name) => ask("POST", "/api/v1/slides/alike", { name, accession: accession || null }, { stay: true }).catch(() => null)),
+    groups.hashes ? ask("POST", "/api/v1/slides/alike", { images: groups.hashes.slice(0, 20000) }, { stay: true }).catch(() => null) : null,
+  ]);
+  if (mine !== looking) return;
+  const said = [];
+  for (const answer of answers.filter(Boolean)) {
+    const [slide, ...more] = answer.named.toSorted((a, b) => b.signed - a.signed);
+    if (slide) said.push(["There is a slide ", linked(slide), `${state(slide)} already${more.length ? `, and ${more.length} more of this name` : ""}.`]);
+    for (const other of answer.of_accession) said.push([`The accession ${accession} is that of the slide `, linked(other), `${state(other)}: a receiver would replace its result with this one.`]);
+    for (const held of answer.photographs) said.push([onOther(held.photographs), linked(held.slide), `${state(held.slide)} already.`]);
+  }
+  note.hidden = !said.length;
+  note.replaceChildren(...said.slice(0, 8).map((words) => { const line = document.createElement("p"); line.append(...words); return line; }));
 }
 
 async function start(event) {
   event.preventDefault();
   const form = event.target, fault = form.querySelector("[data-fault]"), button = form.querySelector("[type=submit]");
+  const { note, two, name, wbc, collected } = form.elements;
+  const common = { note: note.value, readings_wanted: two.checked ? 2 : 1 };
+  const known = { specimen: null, subject: null, accession: null };
+  for (const key of Object.keys(known)) known[key] = form.elements[key].value.trim() || null;
+  if (wbc.value !== "") known.wbc = Number(wbc.value);
+  if (collected.value) known.collected = momentOf(collected.value);
   button.disabled = true;
   try {
-    const slide = await ask("POST", "/api/v1/slides", { name: form.elements.name.value, note: form.elements.note.value, readings_wanted: form.elements.two.checked ? 2 : 1 });
-    await enqueue(slide, waiting);
-    waiting = [];
+    while (waiting.length) {
+      const one = waiting[0];
+      const slide = await ask("POST", "/api/v1/slides", one.name === null ? { ...common, ...known, name: name.value } : { ...common, name: one.name });
+      await enqueue(slide, one.files, { fresh: true });
+      waiting.shift();
+    }
     form.closest("dialog").close();
     form.reset();
   } catch (error) {
-    fault.textContent = error.detail || error.message;
+    fault.textContent = wordsOf(error);
     fault.hidden = false;
   } finally { button.disabled = false; }
 }
@@ -90,7 +159,7 @@ function line(upload) {
     discard.setAttribute("aria-label", `Discard what waits of ${upload.name}`);
     discard.addEventListener("click", async () => { await forget(upload.id); lines.delete(upload.id); one.remove(); });
     one.append(name, go, bar, said, discard);
-    Object.assign(one, { bar, said, discard });
+    Object.assign(one, { bar, said, discard, go });
     lines.set(upload.id, one);
     list.prepend(one);
   }
@@ -103,8 +172,9 @@ function show(upload) {
   if (upload.state !== "done") {
     one.bar.max = upload.total;
     one.bar.value = upload.sent;
-    one.said.textContent = upload.words || (upload.state === "waiting" && !upload.sent ? "Waiting to be sent" : `Uploading: ${upload.sent.toLocaleString("en")} of ${upload.total.toLocaleString("en")} files`);
+    one.said.textContent = upload.words || (upload.state === "waiting" && !upload.sent ? "Waiting to be sent" : `Uploading: ${upload.sent.toLocaleString("en")} of ${many(upload.total, "file")}`);
   }
+  one.go.hidden = Boolean(upload.nothing);
   one.discard.hidden = !(upload.state === "failed" || upload.words?.startsWith("Waiting"));
   told(one, upload);
   if (upload.added || upload.state === "done") watch(upload, one);
@@ -112,14 +182,25 @@ function show(upload) {
 
 function told(one, upload) {
   const troubles = [...upload.refused, ...upload.skipped];
+  one.querySelectorAll("details, .alike").forEach((old) => old.remove());
+  for (const words of alike(upload)) {
+    const line = Object.assign(document.createElement("p"), { className: "alike" });
+    line.append(...words);
+    one.append(line);
+  }
   if (!troubles.length) return;
-  one.querySelector("details")?.remove();
   const details = document.createElement("details");
   details.append(Object.assign(document.createElement("summary"), { textContent: `${upload.refused.length ? `${upload.refused.length} not taken` : ""}${upload.refused.length && upload.skipped.length ? ", " : ""}${upload.skipped.length ? `${upload.skipped.length} skipped` : ""}` }));
   const items = document.createElement("ul");
   items.append(...troubles.slice(0, 200).map((trouble) => Object.assign(document.createElement("li"), { textContent: `${trouble.name}: ${trouble.reason}` })));
   details.append(items);
   one.append(details);
+}
+
+function alike(upload) {
+  const said = (upload.elsewhere ?? []).map(({ slide, photographs }) => [onOther(photographs), linked(slide), `${state(slide)} already.`]);
+  if (upload.folders?.length > 1) said.push([`The archive held ${upload.folders.length} folders (${upload.folders.slice(0, 6).map((folder) => folder || "none").join(", ")}${upload.folders.length > 6 ? " …" : ""}): all of them are on this slide. If they are not of one slide, take photographs out on its page “About”.`]);
+  return said;
 }
 
 async function watch(upload, one) {
@@ -134,7 +215,7 @@ async function watch(upload, one) {
     if (progress && now.state === "done") {
       one.bar.max = Math.max(1, progress.fields);
       one.bar.value = progress.done;
-      one.said.textContent = progress.state === "analysing" ? `Analysing: ${progress.done.toLocaleString("en")} of ${progress.fields.toLocaleString("en")} photographs, ${progress.cells.toLocaleString("en")} cells so far` : `${progress.fields.toLocaleString("en")} photographs analysed, ${progress.cells.toLocaleString("en")} cells${progress.failed ? `, ${progress.failed} failed` : ""}`;
+      one.said.textContent = progress.state === "analysing" ? `Analysing: ${progress.done.toLocaleString("en")} of ${many(progress.fields, "photograph")}, ${many(progress.cells, "cell")} so far` : `${many(progress.fields, "photograph")} analysed, ${many(progress.cells, "cell")}${progress.failed ? `, ${progress.failed} failed` : ""}`;
       if (progress.state !== "analysing") { await forget(upload.id); one.classList.add("finished"); refresh(); return; }
     }
     await new Promise((resolve) => { setTimeout(resolve, 1000); });
@@ -172,8 +253,30 @@ if (drop) {
     const { files, folder } = await dropped(event.dataTransfer);
     take(files, folder);
   });
-  document.getElementById("new-slide")?.querySelector("form").addEventListener("submit", start);
+  const form = document.getElementById("new-slide")?.querySelector("form");
+  form?.addEventListener("submit", start);
+  for (const radio of form?.elements.each ?? []) radio.addEventListener("change", apart);
+  for (const name of ["name", "accession"]) form?.elements[name].addEventListener("input", look);
 }
+
+// A photograph that does not belong is taken out on the slide's own page.
+const taking = document.getElementById("take-out");
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-take-out]");
+  if (!button || !taking) return;
+  taking.dataset.field = button.dataset.takeOut;
+  taking.querySelector("[data-which]").textContent = `${button.dataset.number}, ${button.dataset.name}`;
+  taking.querySelector("[data-fault]").hidden = true;
+  taking.showModal();
+});
+taking?.querySelector("form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const form = event.target, fault = form.querySelector("[data-fault]");
+  try {
+    await ask("DELETE", `/api/v1/fields/${taking.dataset.field}?reason=${encodeURIComponent(form.elements.reason.value)}`);
+    location.reload();
+  } catch (error) { fault.textContent = wordsOf(error); fault.hidden = false; }
+});
 
 document.getElementById("remove-form")?.addEventListener("submit", async (event) => {
   event.preventDefault();

@@ -16,6 +16,7 @@ export class Tally {
     this.root = root;
     this.desk = desk;
     this.server = desk.view.differential;
+    this.signed = desk.view.reading?.state === "signed";
     this.body = root.querySelector("tbody");
     this.body.replaceChildren(); // the server drew the rows so that nothing jumps; these can change
     this.rows = new Map();
@@ -65,17 +66,21 @@ export class Tally {
     this.now = now;
     const fresh = this.server.seen === now.seen && this.server.rows.every((row) => row.count === (now.counts.get(row.label) ?? 0));
     const set = (node, words) => { if (node.textContent !== words) node.textContent = words; };
+    const settled = this.signed || (now.total > 0 && now.seen === now.total && !this.server.waiting);
     for (const row of this.server.rows) {
       const { cells: [count, share, limits, program], flag, range, fill, tick, line } = this.rows.get(row.label);
       const n = now.counts.get(row.label) ?? 0;
-      const part = now.denominator ? n / now.denominator : null;
-      set(count, n.toLocaleString("en"));
+      // What the program does not know it cannot have found: 0 is said by a person who has seen every cell.
+      const assessed = n > 0 || row.program_knows || settled;
+      const part = assessed && now.denominator ? n / now.denominator : null;
+      set(count, assessed ? n.toLocaleString("en") : "–");
       set(share, part === null ? "–" : percent(part, 1));
+      line.title = assessed ? "" : "Not assessed: the program does not know this type, and not every cell was seen";
       set(limits, row.low === null ? "–" : `${asPercent(row.low)}–${asPercent(row.high)}`);
       limits.classList.toggle("stale", row.count !== n || this.server.denominator !== now.denominator);
       set(program, row.program_percent === null ? "–" : `${row.program_percent.toFixed(1)}`);
-      program.classList.toggle("differs", row.program_count !== n);
-      program.title = `${row.program_count.toLocaleString("en")} by the program`;
+      program.classList.toggle("differs", row.program_knows && row.program_count !== n);
+      program.title = row.program_knows ? `${row.program_count.toLocaleString("en")} by the program` : "Not assessed: the program does not know this type";
       set(flag, row.flag ? "!" : "");
       flag.title = inWords(row.flag);
       line.classList.toggle("none", n === 0);

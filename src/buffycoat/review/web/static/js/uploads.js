@@ -46,7 +46,7 @@ async function keepAll(upload, files) {
   const over = new Promise((resolve, reject) => { writing.oncomplete = resolve; writing.onabort = () => reject(writing.error); });
   writing.objectStore("uploads").put(upload);
   const kept = writing.objectStore("files");
-  for (const { file, name } of files) kept.add({ upload: upload.id, name, blob: file });
+  for (const { file, name, folder } of files) kept.add({ upload: upload.id, name, folder, blob: file });
   await over;
 }
 
@@ -77,15 +77,15 @@ async function drop(file) {
 }
 
 /** Put files in the line for a slide. */
-export async function enqueue(slide, files) {
-  const upload = { id: requestId(), account, slide: slide.id, name: slide.name, total: files.length, sent: 0, added: 0, skipped: [], refused: [], state: "waiting", at: Date.now() };
+export async function enqueue(slide, files, { fresh = false } = {}) {
+  const upload = { id: requestId(), account, slide: slide.id, name: slide.name, fresh, total: files.length, sent: 0, added: 0, skipped: [], refused: [], elsewhere: [], folders: [], state: "waiting", at: Date.now() };
   try {
     await keepAll(upload, files);
     tell(upload);
   } catch { // no room in the browser's store, or none at all: they are sent as long as this page is open
     Object.assign(upload, { inMemory: true, words: STAY });
     memory.uploads.set(upload.id, upload);
-    memory.files.push(...files.map(({ file, name }) => ({ upload: upload.id, name, blob: file })));
+    memory.files.push(...files.map(({ file, name, folder }) => ({ upload: upload.id, name, folder, blob: file })));
     tell(upload);
   }
   run();
@@ -130,7 +130,7 @@ async function send(upload) {
     const batch = [];
     let bytes = 0;
     for (const one of waiting) {
-      if (batch.length && bytes + one.blob.size > BATCH_BYTES) break;
+      if (batch.length && (bytes + one.blob.size > BATCH_BYTES || one.folder !== batch[0].folder)) break;
       batch.push(one);
       bytes += one.blob.size;
     }
@@ -139,10 +139,14 @@ async function send(upload) {
     const form = new FormData();
     for (const one of batch) form.append("files", one.blob, one.name);
     try {
-      const answer = await ask("POST", `/api/v1/slides/${upload.slide}/fields`, form, { stay: true });
+      const { folder } = batch[0]; // of an archive, only what lies in it
+      const only = folder === undefined ? "" : `?folder=${encodeURIComponent(folder)}`;
+      const answer = await ask("POST", `/api/v1/slides/${upload.slide}/fields${only}`, form, { stay: true });
       upload.added += answer.added.length;
       upload.skipped.push(...answer.skipped);
       upload.refused.push(...answer.refused);
+      upload.elsewhere = joined(upload.elsewhere ?? [], answer.elsewhere);
+      if (folder === undefined) upload.folders = [...new Set([...(upload.folders ?? []), ...answer.folders])];
       tries = 0;
     } catch (fault) {
       if (!(fault instanceof Fault)) throw fault;
@@ -176,8 +180,25 @@ async function send(upload) {
     upload.words = upload.inMemory ? STAY : "";
     await keep(upload);
   }
-  Object.assign(upload, { state: "done", words: "" });
+  if (upload.fresh && !upload.added && !upload.skipped.length && (await unmade(upload))) {
+    Object.assign(upload, { state: "failed", nothing: true, words: "No photograph could be used: no slide was made." });
+  } else Object.assign(upload, { state: "done", words: "" });
   await keep(upload);
+}
+
+/** A slide of nothing is none: it is taken away again, unless somebody put photographs on it meanwhile. */
+async function unmade(upload) {
+  const path = `/api/v1/slides/${upload.slide}`;
+  const slide = await ask("GET", path, undefined, { stay: true }).catch(() => null);
+  if (!slide || slide.fields) return false;
+  return ask("DELETE", `${path}?reason=${encodeURIComponent("no photograph of it could be used")}`, undefined, { stay: true }).then(() => true, () => false);
+}
+
+/** How many photographs lie on which other slide, over several answers. */
+function joined(known, further) {
+  const found = new Map(known.map((one) => [one.slide.id, one]));
+  for (const one of further) found.set(one.slide.id, { ...one, photographs: one.photographs + (found.get(one.slide.id)?.photographs ?? 0) });
+  return [...found.values()];
 }
 
 run();

@@ -3,6 +3,7 @@ import { percent } from "./board.js";
 import { toast } from "./toasts.js";
 
 const NS = "http://www.w3.org/2000/svg";
+const SETTLES_MS = 500; // a press sooner after the view opened is the second half of a double one
 
 export class Viewer {
   constructor(desk, dialog) {
@@ -15,6 +16,7 @@ export class Viewer {
     this.find = (name) => dialog.querySelector(`[data-v=${name}]`);
     this.drawing = null;
     this.build();
+    dialog.addEventListener("click", (event) => { if (this.early(event)) { event.preventDefault(); event.stopPropagation(); } }, { capture: true });
     dialog.addEventListener("keydown", (event) => this.key(event));
     dialog.addEventListener("close", () => this.closed());
     this.stage.addEventListener("wheel", (event) => { event.preventDefault(); this.zoom(Math.exp(-event.deltaY / 400), event); }, { passive: false });
@@ -61,7 +63,7 @@ export class Viewer {
     this.line = [...this.desk.board.line];
     this.whole = false;
     this.show(id);
-    if (!this.dialog.open) this.dialog.showModal();
+    this.showNow();
     this.fit();
     this.choices.querySelector('[aria-pressed="true"]')?.focus({ preventScroll: true });
   }
@@ -74,9 +76,18 @@ export class Viewer {
     this.fieldId = fieldId ?? [...this.desk.board.fields.values()].find((one) => one.state === "analysed")?.id;
     if (!this.fieldId) { toast("There is no field to show yet."); return; }
     this.draw();
-    this.dialog.showModal();
+    this.showNow();
     this.fit();
   }
+
+  showNow() {
+    if (this.dialog.open) return;
+    this.dialog.showModal();
+    this.opened = performance.now();
+  }
+
+  /** Whether a person pressed before they can have seen what lies there now. */
+  early(event) { return event.isTrusted && event.timeStamp - this.opened < SETTLES_MS; }
 
   closed() {
     this.stopDrawing();
@@ -239,6 +250,7 @@ export class Viewer {
     const [x, y] = this.middle;
     this.sheet.style.width = `${field.width}px`;
     this.sheet.style.height = `${field.height}px`;
+    this.sheet.style.setProperty("--thin", 1 / this.scale); // strokes as wide on every field: the sheet scales them
     this.sheet.style.transform = `translate(${wide / 2 - x * this.scale}px, ${high / 2 - y * this.scale}px) scale(${this.scale})`;
     this.image.classList.toggle("crisp", this.scale > 3);
   }
@@ -262,7 +274,7 @@ export class Viewer {
   }
 
   press(event) {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || this.early(event)) return;
     const start = this.toField(event), from = [...this.middle], x = event.clientX, y = event.clientY;
     const other = document.elementsFromPoint(x, y).map((node) => node.closest?.("g[data-cell]")).find(Boolean);
     let moved = false;
@@ -356,6 +368,7 @@ export class Viewer {
 
   key(event) {
     if (event.defaultPrevented) return;
+    if (event.key === "Enter" && event.repeat) { event.preventDefault(); return; } // held since it opened the view: it says nothing of a cell
     if (event.ctrlKey || event.metaKey) {
       const key = event.key.toLowerCase();
       if (key === "z" || key === "y") { event.preventDefault(); event.shiftKey || key === "y" ? this.desk.actions.redo() : this.desk.actions.undo(); }

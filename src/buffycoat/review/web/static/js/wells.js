@@ -100,7 +100,7 @@ export class Wells {
     const [, , , count, share, unseen] = section.head.children;
     count.textContent = well.total.toLocaleString("en");
     const label = this.board.byLabel.get(well.name);
-    share.textContent = label?.counted && denominator ? percent(well.total / denominator, 1) : label && !label.counted && well.total ? "outside the count" : "";
+    share.textContent = label?.counted && well.total ? percent(well.total / denominator, 1) : label && !label.counted && well.total ? "outside the count" : "";
     unseen.textContent = well.unseen ? `${well.unseen.toLocaleString("en")} not seen` : well.total && well.name !== DELETED ? "all seen" : "";
     unseen.classList.toggle("done", !well.unseen);
     section.classList.toggle("empty", !well.ids.length);
