@@ -19,7 +19,7 @@ from tests.review.clients import Page, app_of
 from tests.review.desks import drawn_slide, make_desk
 
 _THOROUGH = settings(
-    max_examples=25,
+    max_examples=16,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
 from buffycoat.records.documents import Results
+from buffycoat.train.distributed import Processes
 from tests.study.conftest import MODELS, command, wait_for
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -109,6 +111,18 @@ def test_a_process_ends_with_the_one_that_launched_it() -> None:
     process.stdin.close()  # as a killed launcher's end does
     assert process.wait(20) == 1
     process.stdout.close()
+
+
+@pytest.mark.parametrize(("rank", "ends"), [(0, RuntimeError), (1, SystemExit)])
+def test_who_loses_the_first_process_leaves_the_word_to_it(
+    rank: int, ends: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed() -> None:
+        raise RuntimeError("Connection closed by peer")
+
+    monkeypatch.setattr(torch.distributed, "barrier", closed)
+    with pytest.raises(ends):
+        Processes(rank=rank, world=2, local_world=2).wait()
 
 
 @pytest.mark.slow

@@ -181,7 +181,7 @@ def folder_of(member: str) -> str:
 
     Examples
     --------
-    >>> folder_of("./slides/12/a.jpg"), folder_of("12\a.jpg"), folder_of("a.jpg")
+    >>> folder_of("./slides/12/a.jpg"), folder_of("12\\a.jpg"), folder_of("a.jpg")
     ('slides/12', '12', '')
     """
     *parts, _ = member.replace("\\", "/").split("/")

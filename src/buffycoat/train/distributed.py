@@ -46,9 +46,14 @@ class Processes:
         return max(1, self.world // self.local_world)
 
     def wait(self) -> None:
-        """Wait until every process is here."""
+        """Wait until every process is here; where the first is gone this one ends, and leaves the word to it."""
         if self.world > 1:
-            dist.barrier()
+            try:
+                dist.barrier()
+            except RuntimeError:  # the connection was closed
+                if self.is_first:
+                    raise
+                raise SystemExit(1) from None
 
 
 def join() -> Processes:
