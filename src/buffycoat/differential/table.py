@@ -21,17 +21,7 @@ def table(made: Differential, *, wide: bool = True) -> Table:
 
     A narrow one leaves out the limits of the absolute counts; every other output has them.
     """
-    shown = Table(
-        title=Text(made.slide),
-        title_style="bold",
-        title_justify="left",
-        header_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        collapse_padding=True,
-        pad_edge=False,
-        show_footer=True,
-    )
+    shown = _titled(made.slide, style="bold", show_footer=True)
     with_absolute = made.wbc is not None
     with_flags = made.ranges is not None
     level = f"{100 * made.level:g} % limits"
@@ -49,6 +39,20 @@ def table(made: Differential, *, wide: bool = True) -> Table:
     for row in made.types:
         shown.add_row(*_cells(row, with_absolute=with_absolute, with_flags=with_flags, wide=wide))
     return shown
+
+
+def _titled(title: str, *, style: str = "", show_footer: bool = False) -> Table:
+    return Table(
+        title=Text(title),
+        title_style=style,
+        title_justify="left",
+        header_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        collapse_padding=True,
+        pad_edge=False,
+        show_footer=show_footer,
+    )
 
 
 def summary(made: Differential, *, wide: bool = True) -> Group:
@@ -72,16 +76,7 @@ def summary(made: Differential, *, wide: bool = True) -> Group:
 
 def comparison_table(found: CountComparison) -> Table:
     """Return two counts side by side, in percent, each figure with its limits below."""
-    shown = Table(
-        title=Text(words.compared(found)),
-        title_style="",
-        title_justify="left",
-        header_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        collapse_padding=True,
-        pad_edge=False,
-    )
+    shown = _titled(words.compared(found))
     shown.add_column("Type", no_wrap=True)
     for name in (found.first, found.second):
         shown.add_column(Text(f"{name}, %"), justify="right")

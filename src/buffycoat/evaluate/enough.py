@@ -80,9 +80,14 @@ def images_for_t_test(found: ResampledTest, cells: int, *, alpha: float) -> floa
     """
     if not found.statistic:
         return math.inf
-    critical = -float(stdtrit(found.degrees, alpha / 2))
-    wanted = float(nctdtrinc(found.degrees, 1 - POWER, critical))
+    wanted = _statistic_wanted(found.degrees, alpha)
     return cells * max((wanted / found.statistic) ** 2, 1.0)
+
+
+def _statistic_wanted(degrees: float, alpha: float) -> float:
+    """Return the t statistic that the truth must have for a test to find it as often as :data:`POWER` says."""
+    critical = -float(stdtrit(degrees, alpha / 2))
+    return float(nctdtrinc(degrees, 1 - POWER, critical))
 
 
 def images_with_training(found: Retrained, cells: int, *, alpha: float) -> float:
@@ -97,8 +102,7 @@ def images_with_training(found: Retrained, cells: int, *, alpha: float) -> float
     cells
         Their number.
     """
-    critical = -float(stdtrit(found.degrees, alpha / 2))
-    wanted = float(nctdtrinc(found.degrees, 1 - POWER, critical))
+    wanted = _statistic_wanted(found.degrees, alpha)
     left = (found.value / wanted) ** 2 - found.from_training
     return cells * max(found.from_cells / left, 1.0) if left > 0 else math.inf
 
