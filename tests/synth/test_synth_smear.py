@@ -124,6 +124,7 @@ def test_eosinophil_cytoplasm_is_redder_than_neutrophil_cytoplasm() -> None:
     assert eosin["neutrophil"] > eosin["monocyte"]
 
 
+@pytest.mark.slow
 def test_monocyte_and_lymphocyte_cytoplasm_is_blue() -> None:
     # (type, whether the cytoplasm takes nearly as much red light as green)
     for name, blue in (("neutrophil", False), ("eosinophil", False), ("lymphocyte", True), ("monocyte", True)):

@@ -15,6 +15,8 @@ from buffycoat.review.sign_in import HERE
 from tests.review.desks import analyse, drawn_slide, make_desk, photograph
 from tests.review.web.desktop import Desktop, served
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, str]]:
@@ -99,8 +101,7 @@ _COVERED = (  # controls of which the middle, or a corner, is another's or nobod
 )
 _SIZES = [
     *((400, 800), (640, 360), (820, 1180), (1280, 720)),
-    *(pytest.param(size, marks=pytest.mark.slow) for size in ((900, 1000), (1000, 800), (1181, 720), (1366, 768))),
-    pytest.param((1440, 900), marks=pytest.mark.slow),
+    *((900, 1000), (1000, 800), (1181, 720), (1366, 768), (1440, 900)),
 ]
 
 
