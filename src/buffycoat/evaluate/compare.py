@@ -222,16 +222,12 @@ def compare_all(
         here = here and same_way(difference.value, None if judge is None else judge.statistic)
         settled = here and (with_training is None or upholds(with_training, difference))
         names = (paired.first.model, paired.second.model)
-        needed = images_needed(paired.first, paired.second, alpha=_asked_of(test.p_value, p_values))
-        if needed is not None:
-            cells, most = len(np.unique(paired.first.cell)), float(needed)
-            if judge is not None:
-                most = max(most, images_for_t_test(judge, cells, alpha=_asked_of(judge.p_value, p_by_folds)))
-            if found is not None:
-                alike = same_way(difference.value, found.value)  # else more images would settle it the other way
-                more = images_with_training(found, cells, alpha=_asked_of(found.p_value, p_anew))
-                most = max(most, more if alike else math.inf)
-            needed = rounded_up(most) if most <= MOST else None
+        needed = _images(
+            paired,
+            images_needed(paired.first, paired.second, alpha=_asked_of(test.p_value, p_values)),
+            None if judge is None else (judge, _asked_of(judge.p_value, p_by_folds)),
+            None if found is None else (found, _asked_of(found.p_value, p_anew)),
+        )
         comparisons.append(
             Comparison(
                 first=names[0],
@@ -260,6 +256,25 @@ def compare_all(
             )
         )
     return tuple(comparisons)
+
+
+def _images(
+    paired: Paired,
+    by_cells: int | None,
+    judge: tuple[ResampledTest, float] | None,
+    anew: tuple[Retrained, float] | None,
+) -> int | None:
+    """Return how many images every test that has to agree asks for, each at its level; None: more than can be told."""
+    if by_cells is None:
+        return None
+    cells, most = len(np.unique(paired.first.cell)), float(by_cells)
+    if judge is not None:
+        most = max(most, images_for_t_test(judge[0], cells, alpha=judge[1]))
+    if anew is not None:
+        # Where trained anew the other leads, more images would settle it the other way.
+        alike = same_way(paired.difference().value, anew[0].value)
+        most = max(most, images_with_training(anew[0], cells, alpha=anew[1]) if alike else math.inf)
+    return rounded_up(most) if most <= MOST else None
 
 
 def _retrained(paired: Paired, trainings: Mapping[str, Trainings]) -> Retrained | None:
