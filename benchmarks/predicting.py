@@ -36,13 +36,13 @@ from buffycoat.imaging.find import find_leukocytes
 from buffycoat.imaging.view import as_inputs
 from buffycoat.predict import Predictor
 from buffycoat.predict.look import centre, decode
+from buffycoat.predict.pace import BATCHES
 from buffycoat.settings import usable_cores
 
 ORIGINALS = "kaggle-blood-cells/dataset-master/dataset-master/JPEGImages"
 T = TypeVar("T")
 R = TypeVar("R")
 _ROUNDS = 3
-_BATCH = 8
 
 
 @dataclass
@@ -99,16 +99,22 @@ def stages(predictor: Predictor, paths: Sequence[Path]) -> float:
     found = measure("find", find_leukocytes, pictures, n)
     pairs = [(rgb, cell) for rgb, cells in zip(pictures, found, strict=True) for cell in cells]
     seen = measure("crop", lambda pair: view.cell(pair[0], centre(pair[1].box)), pairs, n)
-    batches = [np.stack(seen[k : k + _BATCH]) for k in range(0, len(seen), _BATCH)]
-    inputs = measure("normalise", lambda batch: as_inputs(batch, card.mean, card.std), batches, n)
-    measure("infer", predictor.session.classify, inputs, n)
+    sizes = {}
+    for size in BATCHES:  # the bound is that of the size that is fastest alone
+        batches = [np.stack(seen[k : k + size]) for k in range(0, len(seen), size)]
+        inputs = measure("normalise", lambda batch: as_inputs(batch, card.mean, card.std), batches, n)
+        measure("infer", predictor.session.classify, inputs, n)
+        sizes[size] = taken["normalise"], taken["infer"]
+    best = min(sizes, key=lambda size: sum(sizes[size]))
+    taken["normalise"], taken["infer"] = sizes[best]
     os.sched_setaffinity(0, before)
     total = sum(taken.values())
     cores = len(before)
     print("| stage, alone on one core | ms a photograph |\n|---|---|")
     for name, milliseconds in {**taken, "all of them": total}.items():
         print(f"| {name} | {milliseconds:.2f} |")
-    print(f"\nBound: {cores} cores / {total:.2f} ms = {cores / total * 1e3:.0f} photographs/s.\n")
+    print(f"\nThe network takes {best} cells at once: the fastest of {', '.join(map(str, sorted(sizes)))}.")
+    print(f"Bound: {cores} cores / {total:.2f} ms = {cores / total * 1e3:.0f} photographs/s.\n")
     return cores / total * 1e3
 
 

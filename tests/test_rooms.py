@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "buffycoat"
-KNOWN_TO_ALL = ("__init__", "errors", "files", "settings", "taxonomy", "records")
+KNOWN_TO_ALL = ("__init__", "errors", "files", "settings", "taxonomy", "records", "worker_source")
 ROOMS = (
     *("imaging", "synth", "data", "explore", "clean", "split", "audit", "morphology"),
     *("networks", "train", "evaluate", "labels", "bundle", "predict", "report", "differential"),

@@ -33,9 +33,9 @@ def test_every_second_pixel(image: np.ndarray) -> None:
 @given(
     hnp.arrays(np.bool_, st.tuples(st.integers(20, 50), st.integers(20, 50)), fill=st.just(False)),
     st.sampled_from([cv2.MORPH_OPEN, cv2.MORPH_CLOSE]),
-    st.sampled_from([1, 3, 6]),
+    st.sampled_from([1, 3, *range(6, 13)]),
 )
-def test_morphology_in_a_window_is_that_of_the_field(field: np.ndarray, operation: int, radius: int) -> None:
+def test_morphology_by_parts_is_that_of_the_disc(field: np.ndarray, operation: int, radius: int) -> None:
     mask = np.where(field, np.uint8(255), np.uint8(0))
     assert np.array_equal(morph(mask, operation, radius), cv2.morphologyEx(mask, operation, disc(radius)))
 
@@ -71,11 +71,66 @@ def bodies_of_discs(draw: st.DrawFn) -> bodies.Mask:
     return mask
 
 
+@given(mask=bodies_of_discs(), operation=st.sampled_from([cv2.MORPH_OPEN, cv2.MORPH_CLOSE]))
+@settings(max_examples=60, deadline=None)
+def test_morphology_of_bodies_by_parts_is_that_of_the_disc(mask: bodies.Mask, operation: int) -> None:
+    for radius in (6, 7, 12):
+        assert np.array_equal(morph(mask, operation, radius), cv2.morphologyEx(mask, operation, disc(radius)))
+
+
 @given(mask=bodies_of_discs())
 @settings(max_examples=150, deadline=None)
 def test_a_few_levels_tell_whether_a_body_comes_apart(mask: bodies.Mask) -> None:
     found = sorted(piece.tobytes() for piece in part(mask))
     assert found == sorted(piece.tobytes() for piece in _parted_plainly(mask))
+
+
+@st.composite
+def stains(draw: st.DrawFn) -> bodies.Mask:
+    """Draw the stain of a field: nuclei, cytoplasm, rims of red cells and dirt, anywhere and touching anything."""
+    height, width = draw(st.integers(60, 250)), draw(st.integers(60, 330))
+    stain = np.zeros((height, width), np.uint8)
+    for _ in range(draw(st.integers(1, 14))):
+        centre = (draw(st.integers(0, width)), draw(st.integers(0, height)))
+        axes = (draw(st.integers(1, 40)), draw(st.integers(1, 40)))
+        level, thickness = draw(st.sampled_from([15, 30, 45, 120, 160])), draw(st.sampled_from([cv2.FILLED, 3]))
+        cv2.ellipse(stain, centre, axes, draw(st.integers(0, 179)), 0, 360, level, thickness)
+    return smoothed(stain, 1.2)
+
+
+@given(stain=stains())
+@settings(max_examples=120, deadline=None)
+def test_bodies_found_by_neighbourhoods_are_those_of_the_field(stain: bodies.Mask) -> None:
+    nuclei = np.where(stain > 80, np.uint8(255), np.uint8(0))
+    found = bodies.find_bodies(stain, nuclei, 245)
+    expected = _bodies_of_the_field(stain, nuclei, 245)
+    assert sorted((x, y, body.shape, body.tobytes()) for x, y, body in found) == sorted(
+        (x, y, body.shape, body.tobytes()) for x, y, body in expected
+    )
+
+
+def _bodies_of_the_field(
+    stain: bodies.Mask, nuclei: bodies.Mask, least_area: int
+) -> list[tuple[int, int, bodies.Mask]]:
+    """Find bodies in the whole field at once, step by step."""
+    solid = np.asarray(cv2.morphologyEx(nuclei, cv2.MORPH_OPEN, disc(3)), np.uint8)
+    near = grow(solid, 32) if solid.any() else solid
+    filled = cv2.morphologyEx(bodies._leukocyte_like(stain, near), cv2.MORPH_OPEN, disc(7))
+    stained = np.asarray(cv2.bitwise_or(filled, cv2.morphologyEx(nuclei, cv2.MORPH_CLOSE, disc(6))), np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(bodies.fill_holes(stained), connectivity=8)
+    found = []
+    for k in range(1, count):
+        x, y, w, h, area = (int(value) for value in stats[k])
+        here = (slice(y, y + h), slice(x, x + w))
+        if area < least_area or cv2.countNonZero(nuclei[here]) < least_area:
+            continue
+        body = np.where(labels[here] == k, np.uint8(255), np.uint8(0))
+        if area > bodies._LARGEST_CELL_AREA:
+            body = bodies.without_gaps(body, stained[here])
+        edges = (y > 0, y + h < stain.shape[0], x > 0, x + w < stain.shape[1])
+        pieces = bodies.part_by_nuclei(part(body, edges), nuclei[here], edges)
+        found += [(x, y, bodies.fill_holes(piece)) for piece in pieces]
+    return found
 
 
 def _parted_plainly(body: bodies.Mask) -> list[bodies.Mask]:

@@ -1,8 +1,7 @@
-"""The search for the fastest setting finds it, changes nothing without gain, and never goes beyond its threads."""
+"""The search for the fastest setting finds it, changes nothing without gain, and costs little."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -20,11 +19,11 @@ class Clock:
         return self.now
 
 
-def _drive(pace: Pace, clock: Clock, speed: Callable[[Setting], float], handfuls: int = 8000) -> None:
+def _drive(pace: Pace, clock: Clock, speed: Callable[[Setting], float], handfuls: int = 30_000) -> None:
     for _ in range(handfuls):
         setting = Setting(pace.threads, pace.batch)
-        with pace.turn(setting.batch):
-            clock.now += setting.batch / speed(setting)
+        clock.now += setting.batch / speed(setting)
+        pace.done(setting.batch)
 
 
 @pytest.mark.parametrize(
@@ -60,22 +59,52 @@ def test_what_the_user_fixes_stays() -> None:
     assert pace.settled == Setting(1, 12)
 
 
-def test_no_more_threads_work_than_are_allowed() -> None:
-    pace = Pace(2, threads=2, batch=1)
-    at_work, most, lock = [0], [0], threading.Lock()
+def test_a_run_of_seconds_is_hardly_spent_on_settings_that_lose() -> None:
+    def speed(setting: Setting) -> float:
+        return 600.0 if setting.threads == 2 else 300.0
 
-    def work() -> None:
-        for _ in range(50):
-            with pace.turn(1):
-                with lock:
-                    at_work[0] += 1
-                    most[0] = max(most[0], at_work[0])
-                with lock:
-                    at_work[0] -= 1
+    for handfuls in (500, 2000, 20_000):
+        clock = Clock()
+        pace = Pace(2, clock=clock)
+        done = 0
+        for _ in range(handfuls):
+            done += pace.batch
+            _drive(pace, clock, speed, 1)
+        assert done / clock.now > 0.95 * 600.0
 
-    threads = [threading.Thread(target=work) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most[0] <= 2
+
+def test_a_trial_that_may_lose_waits_until_it_is_a_small_share_of_the_run() -> None:
+    clock = Clock()
+    pace = Pace(8, batch=8, clock=clock)
+    began: dict[int, float] = {}
+    for _ in range(20_000):
+        began.setdefault(pace.threads, clock.now)
+        _drive(pace, clock, lambda setting: 100.0 * min(setting.threads, 8), 1)
+    assert set(began) == {7, 8, 9, 12}
+    assert 0 < began[9] < began[12] < began[7]
+    assert pace.settled == Setting(8, 8)
+
+
+def test_what_was_measured_before_all_hands_were_there_does_not_count() -> None:
+    clock = Clock()
+    pace = Pace(2, clock=clock)
+    slow = 0.9  # the first processes are starting
+    while clock.now < 1.0:
+        _drive(pace, clock, lambda setting: 600.0 * slow, 1)
+    pace.more_hands()
+    _drive(pace, clock, lambda setting: 600.0, 500)
+    assert pace.rates[Setting(2, 8)] == pytest.approx(600.0, rel=0.01)
+    assert pace.batch == 8
+
+
+@pytest.mark.parametrize(("speed", "expected"), [(3.0, 8), (400.0, 20), (700.0, 35), (9000.0, 48)])
+def test_a_handful_takes_a_tenth_of_a_second(speed: float, expected: int) -> None:
+    clock = Clock()
+    pace = Pace(2, clock=clock)
+    assert pace.handful == 8
+    _drive(pace, clock, lambda setting: speed, 2000)
+    assert pace.handful == expected
+
+
+def test_a_handful_holds_a_batch() -> None:
+    assert Pace(2, batch=64).handful == 64

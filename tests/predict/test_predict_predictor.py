@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from buffycoat.errors import DataError, ImageError, UsageError
-from buffycoat.predict import UNIDENTIFIED, PhotographResult, Prediction, Predictor
+from buffycoat.predict import UNIDENTIFIED, PhotographResult, Prediction, Predictor, look
 from buffycoat.predict.predictor import Image
 from tests.bundles import CLASSES, operating_point, tiny_bundle, tiny_colour
 
@@ -102,7 +102,11 @@ def test_reading_is_lazy(predictor: Predictor, photographs: Path) -> None:
     assert taken < 40 + 8 * 32
 
 
-def test_a_fault_stays_with_its_image(predictor: Predictor, photographs: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("waiting", [0, 300_000, 8 << 20])
+def test_a_fault_stays_with_its_image(
+    predictor: Predictor, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, waiting: int
+) -> None:
+    monkeypatch.setattr(look, "_MOST_WAITING_BYTES", waiting)
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.png").write_text("no picture")
     cut = (photographs / "1.jpg").read_bytes()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from buffycoat import worker_source
 from buffycoat.cli.starting import uncollected, whole_pixels
 
 
@@ -74,6 +75,9 @@ def predict(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no remarks.")] = False,
 ) -> None:
     """Classify photographs; the exit code is 1 where any could not be read."""
+    many = engine == "processes" and worker_source.surely_many(paths)
+    if many:
+        worker_source.start()
     with uncollected():
         from buffycoat.cli.predicting import Options, run_predict
 
@@ -96,6 +100,7 @@ def predict(
             address=address,
             jobs=jobs,
             quiet=quiet,
+            surely_many=many,
         )
     )
     if code:

@@ -59,6 +59,7 @@ class Options:
     address: str | None
     jobs: int | None
     quiet: bool
+    surely_many: bool = False
 
 
 def run_predict(options: Options) -> int:
@@ -85,7 +86,9 @@ def run_predict(options: Options) -> int:
     with _stopping(quiet=options.quiet) as stop, _watching(options) as watch, _cluster(options, predictor) as cluster:
 
         def engine(wanted: Iterable[Item]) -> Iterator[PhotographResult]:
-            return predictor.run(wanted, stop=stop, also=also) if cluster is None else cluster(wanted, stop=stop)
+            if cluster is not None:
+                return cluster(wanted, stop=stop)
+            return predictor.run(wanted, stop=stop, also=also, surely_many=options.surely_many)
 
         if options.out is not None:
 

@@ -39,6 +39,8 @@ def outline_nucleus(chromatin: NDArray[np.uint8], body: Mask, seed: Mask) -> Mas
 
 
 def _without_specks(nucleus: Mask) -> Mask:
+    if len(cv2.findContours(nucleus, cv2.RETR_LIST, cv2.CHAIN_APPROX_SIMPLE)[0]) < 2:
+        return nucleus  # in a piece, without holes: told faster than by labels
     count, labels, stats, _ = cv2.connectedComponentsWithStatsWithAlgorithm(nucleus, 8, cv2.CV_32S, cv2.CCL_GRANA)
     if count < 3:
         return nucleus

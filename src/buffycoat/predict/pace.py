@@ -1,25 +1,30 @@
 """How many threads and how large a batch: found by measuring the work itself while it goes on.
 
 What is fastest depends on the processor, the network, the disk and what else the machine does. So the work begins with
-one thread a core and a batch known to be reasonable; then other settings are tried for a moment each, nearest first,
-and the fastest is kept. Nothing is computed twice for it, and answers do not depend on it.
+one thread a core and a batch known to be reasonable; then other settings are tried for a moment each, and the fastest
+is kept. A trial waits until what it may lose, with all that was lost before, is a small share of the time that was
+worked: a run of seconds is not spent on searching. Nothing is computed twice for it, and answers do not hang on it.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
+_LEAST_HANDFUL = 8  # photographs that a thread takes at once
+_MOST_HANDFUL = 48
+_HANDFUL_S = 0.1  # what it is to take, as far as these allow: handing over costs little then, and stopping too
 START_BATCH = 8
-_BATCHES = (12, 8, 4)  # larger ones gained nothing on any processor tried, and each thread keeps memory for one
+BATCHES = (12, 8, 4)  # larger ones gained nothing on any processor tried, and each thread keeps memory for one
 _GAIN = 1.03  # a setting must be so much faster to be taken: noise is not a reason to change
 _WARM_UP_S = 0.3
 _WINDOW_S = 1.2
 _LEAST_HANDFULS = 12  # in a window
 _HOPELESS = 0.85  # of the best rate: a setting that is slower after a third of a window is not tried to its end
+_MOST_LOST = 0.03  # of the time that the work has taken: no trial is begun that may lose more
+_START_S = 0.4  # what starting one more process takes from the others
 
 
 def rate_shown(photographs_per_second: float) -> str:
@@ -37,7 +42,7 @@ def rate_shown(photographs_per_second: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Threads at work, and photographs a batch."""
+    """Threads at work, and cells that the network takes at once."""
 
     threads: int
     batch: int
@@ -65,13 +70,14 @@ class Pace:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
-        self._changed = threading.Condition()
-        self._working = 0
+        self._lock = threading.Lock()
         first = Setting(threads or cores, batch or START_BATCH)
         self.most_threads = threads or (cores + max(1, cores // 2))
         self._now = first
         self._best = first
         self._rates: dict[Setting, float] = {}
+        self._first = clock()
+        self._lost = 0.0
         self._to_try = _plan(first, self.most_threads, fix_threads=threads is not None, fix_batch=batch is not None)
         self._begin()
 
@@ -82,8 +88,14 @@ class Pace:
 
     @property
     def batch(self) -> int:
-        """Photographs a batch now."""
+        """Cells that the network takes at once now."""
         return self._now.batch
+
+    @property
+    def handful(self) -> int:
+        """Photographs that a thread takes at once now: the more, the faster they are."""
+        rate = self._rates.get(self._best, 0.0) / self._best.threads
+        return max(_LEAST_HANDFUL, self._now.batch, min(_MOST_HANDFUL, round(rate * _HANDFUL_S)))
 
     @property
     def settled(self) -> Setting | None:
@@ -95,20 +107,16 @@ class Pace:
         """Photographs a second, of every setting measured so far."""
         return dict(self._rates)
 
-    @contextmanager
-    def turn(self, photographs: int) -> Iterator[None]:
-        """Wait until one more thread may work; count the photographs when it is done."""
-        with self._changed:
-            while self._working >= self._now.threads:
-                self._changed.wait()
-            self._working += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._working -= 1
-                self._count(photographs)
-                self._changed.notify_all()
+    def done(self, photographs: int) -> None:
+        """Count photographs that were looked at; this may change the setting."""
+        with self._lock:
+            self._count(photographs)
+
+    def more_hands(self) -> None:
+        """Take note that who does the work has changed: what was measured of the setting in force does not count."""
+        with self._lock:
+            if self._measures():
+                self._begin()
 
     def _begin(self) -> None:
         self._since: float | None = None
@@ -116,8 +124,11 @@ class Pace:
         self._photographs = 0
         self._handfuls = 0
 
+    def _measures(self) -> bool:
+        return bool(self._to_try) or self._now not in self._rates
+
     def _count(self, photographs: int) -> None:
-        if not self._to_try and self._now in self._rates:
+        if not self._measures():
             return
         now = self._clock()
         if self._since is None:
@@ -132,31 +143,49 @@ class Pace:
             return
         rate = self._photographs / passed
         hopeless = rate < _HOPELESS * self._rates.get(self._best, 0.0)
-        if hopeless or (passed >= _WINDOW_S and self._handfuls >= _LEAST_HANDFULS):
+        if (hopeless and self._now != self._best) or (passed >= _WINDOW_S and self._handfuls >= _LEAST_HANDFULS):
             self._rates[self._now] = rate
-            self._next()
+            self._next(now)
 
-    def _next(self) -> None:
-        best, now = self._best, self._now
-        if now != best and self._rates[now] > _GAIN * self._rates[best]:
-            self._best = now
+    def _next(self, now: float) -> None:
+        """Keep the better of the setting in force and the best one so far; begin the next trial if it is time."""
+        trial, best = self._rates[self._now], self._rates[self._best]
+        if self._now != self._best:
+            if trial > _GAIN * best:
+                self._best = self._now
+            else:
+                self._lost += (now - self._started) * max(0.0, 1 - trial / best)
         # The other batch sizes are tried with the best number of threads found so far.
         self._now = self._best
         while self._to_try:
-            kind, value = self._to_try.pop(0)
+            kind, value = self._to_try[0]
             setting = Setting(value, self._best.batch) if kind == "threads" else Setting(self._best.threads, value)
             if setting not in self._rates:
+                may_lose = _may_lose(self._best, setting)
+                if self._lost + may_lose > _MOST_LOST * (now - self._first):
+                    break  # the best one is measured again until then
+                self._lost += _START_S / self._best.threads if setting.threads > self._best.threads else 0.0
                 self._now = setting
+                del self._to_try[0]
                 break
+            del self._to_try[0]
         self._begin()
+
+
+def _may_lose(best: Setting, trial: Setting) -> float:
+    """Return the seconds of work that a trial loses where it gains nothing."""
+    if trial.threads < best.threads:
+        return (_WARM_UP_S + _WINDOW_S / 3) * (1 - trial.threads / best.threads)
+    return _START_S / best.threads if trial.threads > best.threads else 0.0
 
 
 def _plan(first: Setting, most_threads: int, *, fix_threads: bool, fix_batch: bool) -> list[tuple[str, int]]:
     """Return what is worth trying, in order."""
     plan: list[tuple[str, int]] = []
     if not fix_batch:
-        plan += [("batch", size) for size in _BATCHES if size != first.batch]
+        plan += [("batch", size) for size in BATCHES if size != first.batch]
     if not fix_threads:
-        around = sorted({max(1, first.threads - 1), first.threads + 1, most_threads} - {first.threads})
-        plan += [("threads", count) for count in around if count <= most_threads]
+        more = sorted({first.threads + 1, most_threads} - {first.threads})
+        fewer = {max(1, first.threads - 1)} - {first.threads}  # last: a trial of it loses most
+        plan += [("threads", count) for count in (*more, *fewer) if count <= most_threads]
     return plan

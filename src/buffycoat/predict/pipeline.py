@@ -11,12 +11,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from buffycoat.predict.crew import Crew
 from buffycoat.predict.items import Item
 from buffycoat.predict.pace import Pace
 from buffycoat.predict.results import PhotographResult
@@ -46,25 +48,21 @@ def run(
     """
     source = iter(items)
     pending: deque[tuple[Future[list[PhotographResult]], int]] = deque()
-    with _one_thread_each(), ThreadPoolExecutor(pace.most_threads, thread_name_prefix="buffycoat") as pool:
-        try:
-            more, held = True, 0
-            while more or pending:
-                while more and held < MOST_BYTES and len(pending) < 2 * pace.threads + 1:
-                    handful, heavy = _take(source, pace.batch, MOST_BYTES - held, stop)
-                    more = bool(handful)
-                    if handful:
-                        held += heavy
-                        pending.append((pool.submit(_do, handful, work, pace), heavy))
-                        del handful  # only the worker holds it
-                if pending:
-                    future, heavy = pending.popleft()
-                    results = future.result()
-                    held -= heavy
-                    yield from results
-        finally:
-            for future, _ in pending:
-                future.cancel()
+    with _one_thread_each(), Crew[list[PhotographResult]](lambda: pace.threads) as crew:
+        more, held = True, 0
+        while more or pending:
+            while more and held < MOST_BYTES and len(pending) < 2 * pace.threads + 1:
+                handful, heavy = _take(source, pace.handful, MOST_BYTES - held, stop)
+                more = bool(handful)
+                if handful:
+                    held += heavy
+                    pending.append((crew.submit(partial(_do, handful, work, pace)), heavy))
+                    del handful  # only the worker holds it
+            if pending:
+                future, heavy = pending.popleft()
+                results = future.result()
+                held -= heavy
+                yield from results
 
 
 def weight(item: Item) -> int:
@@ -88,8 +86,9 @@ def _take(source: Iterator[Item], size: int, most_bytes: int, stop: threading.Ev
 
 
 def _do(handful: Sequence[Item], work: Work, pace: Pace) -> list[PhotographResult]:
-    with pace.turn(len(handful)):
-        return work(handful, pace.batch)
+    results = work(handful, pace.batch)
+    pace.done(len(handful))
+    return results
 
 
 _cv2_lock = threading.Lock()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from buffycoat.errors import ImageError, UsageError
 from buffycoat.predict.items import Item
-from buffycoat.predict.look import MOST_PIXELS, boxed, checked, decode, look
+from buffycoat.predict.look import MOST_PIXELS, boxed, checked, decode, look_at_all
 from buffycoat.predict.results import Box, PhotographResult, Prediction
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class Predictor:
         views
             4 averages the answers over four quarter turns: a little surer, four times the work of the network.
         batch
-            Photographs a batch; None: found by measurement.
+            Cells that the network takes at once, at most; None: found by measurement.
         max_pixels
             Larger photographs are refused.
         processes
@@ -141,7 +141,12 @@ class Predictor:
         yield from self.run(_items(images))
 
     def run(
-        self, items: Iterable[Item], *, stop: threading.Event | None = None, also: Also | None = None
+        self,
+        items: Iterable[Item],
+        *,
+        stop: threading.Event | None = None,
+        also: Also | None = None,
+        surely_many: bool = False,
     ) -> Iterator[PhotographResult]:
         """Yield one result per item, in order; see :func:`buffycoat.predict.pipeline.run`.
 
@@ -153,6 +158,8 @@ class Predictor:
             Once set, no further item is taken.
         also
             Called with each item and its result, on the thread that made it.
+        surely_many
+            Whether processes, if there are to be some, are started at once: see :mod:`buffycoat.worker_source`.
         """
         from buffycoat.predict import pipeline
         from buffycoat.predict.pace import Pace
@@ -172,20 +179,20 @@ class Predictor:
             return
         pace = Pace(usable_cores(), threads=self._threads, batch=self._batch)
         self.pace = pace
-        with self._hands() as work:
+        with self._hands(pace.more_hands, at_once=surely_many) as work:
             yield from pipeline.run(itertools.chain(first, source), _then(work, also), pace, stop=stop)
 
-    def _hands(self) -> AbstractContextManager[Work]:
-        """Return who does the work: this process, or others beside it."""
+    def _hands(self, joined: Callable[[], None], *, at_once: bool) -> AbstractContextManager[Work]:
+        """Return who does the work: this process, or others beside it; `joined` is called when there are more."""
         if not self._processes:
             return nullcontext(self.work)
         from buffycoat.predict.processes import Order, beside
 
-        return beside(Order(self.bundle, self.views, self.max_pixels), self.work)
+        return beside(Order(self.bundle, self.views, self.max_pixels), self.work, joined, at_once=at_once)
 
     def work(self, items: Sequence[Item], batch: int) -> list[PhotographResult]:
         """Return one result per item, computed on this thread, the network taking `batch` cells at a time."""
-        return self._results([look(item, self.view, self.max_pixels) for item in items], batch)
+        return self._results(look_at_all(items, self.view, self.max_pixels), batch)
 
     def classify(self, rgb: NDArray[np.uint8], boxes: Sequence[Box]) -> tuple[Prediction, ...]:
         """Classify cells whose boxes are known, as where a person drew them.
@@ -262,11 +269,13 @@ class Predictor:
 
         logits: list[NDArray[np.float32]] = []
         unlikeness: list[NDArray[np.float32]] = []
-        for first in range(0, len(seen), batch):
-            inputs = as_inputs(np.stack(seen[first : first + batch]), self.card.mean, self.card.std)
-            given = [self.session.classify(one) for one in turned(inputs, self.views)]
-            logits.append(np.stack([one for one, _ in given]))
-            unlikeness.append(np.stack([one for _, one in given]))
+        batches = -(-len(seen) // batch)
+        for one in range(batches):  # of one size, or nearly: a network takes longest for a cell that is left over
+            some = seen[one * len(seen) // batches : (one + 1) * len(seen) // batches]
+            inputs = as_inputs(np.stack(some), self.card.mean, self.card.std)
+            given = [self.session.classify(turn) for turn in turned(inputs, self.views)]
+            logits.append(np.stack([raw for raw, _ in given]))
+            unlikeness.append(np.stack([far for _, far in given]))
         return answer(np.concatenate(logits, axis=1), np.concatenate(unlikeness, axis=1), self._point)
 
 

@@ -9,18 +9,17 @@ fall over costs one row and not the run.
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import signal
-import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Literal
 
+from buffycoat import worker_source
 from buffycoat.errors import ImageError
 from buffycoat.predict.items import Item, Remote
 from buffycoat.predict.results import PhotographResult
@@ -32,17 +31,6 @@ if TYPE_CHECKING:
 _PATIENCE_S = 5.0  # for a process that was asked to end
 _READY_S = 60.0
 _AFTER_S = 0.5  # of work on this process's own threads; a run that is over by then needs no other
-
-
-def _run_server() -> None:
-    """Start the process that workers are forked from, deaf to Ctrl-C: while it imports, that would be a traceback."""
-    from multiprocessing import forkserver  # not on every system
-
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +53,7 @@ class Process:
     """
 
     def __init__(self, order: Order) -> None:
-        context: Any = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-        if sys.platform != "win32":
-            context.set_forkserver_preload([__name__, "buffycoat.predict.predictor", "onnxruntime", "cv2"])
-            _run_server()
+        context = worker_source.start()
         self._ours, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, order), daemon=True, name="buffycoat-worker")
         try:
@@ -139,17 +124,23 @@ class Processes:
         What they work with.
     here
         Does the work on the calling thread while no process is ready.
+    joined
+        Called when one more process takes part.
+    at_once
+        Whether processes are started with the first photographs, not after half a second's work.
     """
 
-    def __init__(self, order: Order, here: Work) -> None:
-        self._order, self._here = order, here
+    def __init__(
+        self, order: Order, here: Work, joined: Callable[[], None] = lambda: None, *, at_once: bool = False
+    ) -> None:
+        self._order, self._here, self._joined = order, here, joined
         self._lock = threading.Lock()
         self._idle: list[Process] = []
         self._all: set[Process] = set()
         self._asked = 0
         self._starting: list[threading.Thread] = []
         self._useless = False
-        self._since = time.monotonic()
+        self._start_from = time.monotonic() + (0.0 if at_once else _AFTER_S)
 
     def work(self, items: Sequence[Item], batch: int) -> list[PhotographResult]:
         """Return one result per item; called from as many threads as there should be processes."""
@@ -186,7 +177,7 @@ class Processes:
 
     def _needs_another(self) -> bool:
         known = len(self._all) + len(self._starting)
-        return not self._useless and self._asked > known and time.monotonic() - self._since >= _AFTER_S
+        return not self._useless and self._asked > known and time.monotonic() >= self._start_from
 
     def _begin_one(self) -> None:
         thread = threading.Thread(target=self._start, name="buffycoat-start", daemon=True)
@@ -201,6 +192,8 @@ class Processes:
                 self._useless = True  # the threads of this process go on alone
             else:
                 self._idle.append(process)
+        if process is not None:
+            self._joined()
 
     def _ready(self) -> Process | None:
         """Return an idle process or else a new one; None where none can be started."""
@@ -250,9 +243,9 @@ class Processes:
 
 
 @contextmanager
-def beside(order: Order, here: Work) -> Iterator[Work]:
-    """Yield work that is done by processes beside this one, which end with the context."""
-    processes = Processes(order, here)
+def beside(order: Order, here: Work, joined: Callable[[], None], *, at_once: bool = False) -> Iterator[Work]:
+    """Yield work that is done by processes beside this one, which end with the context; see :class:`Processes`."""
+    processes = Processes(order, here, joined, at_once=at_once)
     try:
         yield processes.work
     finally:
