@@ -26,12 +26,19 @@ def _drive(pace: Pace, clock: Clock, speed: Callable[[Setting], float], handfuls
         pace.done(setting.batch)
 
 
+def _waiting(cores: int, clock: Clock, **fixed: int) -> Pace:
+    """Return the pace of work that waits for a disk most of the time."""
+    pace = Pace(cores, clock=clock, **fixed)
+    pace.more_hands(lambda: 0.0)
+    return pace
+
+
 @pytest.mark.parametrize(
     ("speed", "expected"),
     [
         (lambda setting: 400.0, Setting(2, 8)),  # nothing gains: nothing changes
         (lambda setting: 400.0 + setting.batch, Setting(2, 8)),  # a gain within the noise
-        (lambda setting: 100.0 * setting.batch, Setting(2, 12)),
+        (lambda setting: 100.0 * setting.batch, Setting(2, 8)),
         (lambda setting: 4000.0 / setting.batch, Setting(2, 4)),
         (lambda setting: 200.0 * setting.threads, Setting(3, 8)),  # work that waits for a disk
         (lambda setting: 900.0 / setting.threads, Setting(1, 8)),  # a core that is taken by others
@@ -40,7 +47,7 @@ def _drive(pace: Pace, clock: Clock, speed: Callable[[Setting], float], handfuls
 )
 def test_the_fastest_setting_is_found(speed: Callable[[Setting], float], expected: Setting) -> None:
     clock = Clock()
-    pace = Pace(2, clock=clock)
+    pace = _waiting(2, clock)
     _drive(pace, clock, speed)
     assert pace.settled == expected
     measured = pace.rates
@@ -56,7 +63,7 @@ def test_what_the_user_fixes_stays() -> None:
     assert (pace.threads, pace.batch, pace.most_threads) == (3, 5, 3)
     pace = Pace(4, threads=1, clock=clock)
     _drive(pace, clock, lambda setting: 100.0 * setting.batch)
-    assert pace.settled == Setting(1, 12)
+    assert pace.settled == Setting(1, 8)
 
 
 def test_a_run_of_seconds_is_hardly_spent_on_settings_that_lose() -> None:
@@ -65,7 +72,7 @@ def test_a_run_of_seconds_is_hardly_spent_on_settings_that_lose() -> None:
 
     for handfuls in (500, 2000, 20_000):
         clock = Clock()
-        pace = Pace(2, clock=clock)
+        pace = _waiting(2, clock)
         done = 0
         for _ in range(handfuls):
             done += pace.batch
@@ -75,7 +82,7 @@ def test_a_run_of_seconds_is_hardly_spent_on_settings_that_lose() -> None:
 
 def test_a_trial_that_may_lose_waits_until_it_is_a_small_share_of_the_run() -> None:
     clock = Clock()
-    pace = Pace(8, batch=8, clock=clock)
+    pace = _waiting(8, clock, batch=8)
     began: dict[int, float] = {}
     for _ in range(20_000):
         began.setdefault(pace.threads, clock.now)
@@ -87,11 +94,11 @@ def test_a_trial_that_may_lose_waits_until_it_is_a_small_share_of_the_run() -> N
 
 def test_what_was_measured_before_all_hands_were_there_does_not_count() -> None:
     clock = Clock()
-    pace = Pace(2, clock=clock)
+    pace = _waiting(2, clock)
     slow = 0.9  # the first processes are starting
     while clock.now < 1.0:
         _drive(pace, clock, lambda setting: 600.0 * slow, 1)
-    pace.more_hands()
+    pace.more_hands(lambda: 0.0)
     _drive(pace, clock, lambda setting: 600.0, 500)
     assert pace.rates[Setting(2, 8)] == pytest.approx(600.0, rel=0.01)
     assert pace.batch == 8
@@ -108,3 +115,12 @@ def test_a_handful_takes_a_tenth_of_a_second(speed: float, expected: int) -> Non
 
 def test_a_handful_holds_a_batch() -> None:
     assert Pace(2, batch=64).handful == 64
+
+
+@pytest.mark.parametrize(("busy", "tried"), [(1.0, {1, 2}), (0.9, {1, 2}), (0.7, {1, 2, 3})])
+def test_more_threads_are_tried_where_those_at_work_wait(busy: float, tried: set[int]) -> None:
+    clock = Clock()
+    pace = Pace(2, clock=clock)
+    pace.more_hands(lambda: 2 * busy * clock.now)
+    _drive(pace, clock, lambda setting: 600.0)
+    assert {setting.threads for setting in pace.rates} == tried

@@ -78,8 +78,11 @@ def test_answers_are_those_of_threads_and_workers_end_with_the_run(
 def test_a_killed_worker_loses_nothing(team: Processes, predictor: Predictor, photographs: Path) -> None:
     items = _items(photographs)
     expected = predictor.work(items, 8)
+    worked = 0.0
     for _ in range(3):
         _ready(team, items)
+        assert team.worked_s() > worked
+        worked = team.worked_s()
         for one in _workers():
             one.send_signal(signal.SIGKILL)
             one.wait()
@@ -126,6 +129,7 @@ class _Fragile:
     """Stands for a process that falls over a photograph called *poison*."""
 
     made = 0
+    worked_s = 1.0
 
     def __init__(self, _: Order) -> None:
         type(self).made += 1

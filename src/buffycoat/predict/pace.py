@@ -17,7 +17,7 @@ _LEAST_HANDFUL = 8  # photographs that a thread takes at once
 _MOST_HANDFUL = 48
 _HANDFUL_S = 0.1  # what it is to take, as far as these allow: handing over costs little then, and stopping too
 START_BATCH = 8
-BATCHES = (12, 8, 4)  # larger ones gained nothing on any processor tried, and each thread keeps memory for one
+BATCHES = (8, 4)  # larger ones gained a hundredth or nothing, and each worker keeps memory for one
 _GAIN = 1.03  # a setting must be so much faster to be taken: noise is not a reason to change
 _WARM_UP_S = 0.3
 _WINDOW_S = 1.2
@@ -25,6 +25,7 @@ _LEAST_HANDFULS = 12  # in a window
 _HOPELESS = 0.85  # of the best rate: a setting that is slower after a third of a window is not tried to its end
 _MOST_LOST = 0.03  # of the time that the work has taken: no trial is begun that may lose more
 _START_S = 0.4  # what starting one more process takes from the others
+_BUSY = 0.85  # of a core, what a thread uses that does not wait for a disk or a network: more of them would not help
 
 
 def rate_shown(photographs_per_second: float) -> str:
@@ -78,6 +79,7 @@ class Pace:
         self._rates: dict[Setting, float] = {}
         self._first = clock()
         self._lost = 0.0
+        self._worked: Callable[[], float] = time.process_time
         self._to_try = _plan(first, self.most_threads, fix_threads=threads is not None, fix_batch=batch is not None)
         self._begin()
 
@@ -112,15 +114,23 @@ class Pace:
         with self._lock:
             self._count(photographs)
 
-    def more_hands(self) -> None:
-        """Take note that who does the work has changed: what was measured of the setting in force does not count."""
+    def more_hands(self, worked: Callable[[], float]) -> None:
+        """Take note that who does the work has changed: what was measured of the setting in force does not count.
+
+        Parameters
+        ----------
+        worked
+            Gives the seconds of a processor that they have used so far; before, it is this process that counts.
+        """
         with self._lock:
+            self._worked = worked
             if self._measures():
                 self._begin()
 
     def _begin(self) -> None:
         self._since: float | None = None
         self._started = self._clock()
+        self._worked_before = 0.0
         self._photographs = 0
         self._handfuls = 0
 
@@ -135,6 +145,7 @@ class Pace:
             # What was under way in the former setting does not count.
             if now - self._started >= _WARM_UP_S:
                 self._since = now
+                self._worked_before = self._worked()
             return
         self._photographs += photographs
         self._handfuls += 1
@@ -145,10 +156,14 @@ class Pace:
         hopeless = rate < _HOPELESS * self._rates.get(self._best, 0.0)
         if (hopeless and self._now != self._best) or (passed >= _WINDOW_S and self._handfuls >= _LEAST_HANDFULS):
             self._rates[self._now] = rate
-            self._next(now)
+            busy = (self._worked() - self._worked_before) / (passed * self._now.threads)
+            self._next(now, waits=busy < _BUSY)
 
-    def _next(self, now: float) -> None:
-        """Keep the better of the setting in force and the best one so far; begin the next trial if it is time."""
+    def _next(self, now: float, *, waits: bool) -> None:
+        """Keep the better of the setting in force and the best one so far; begin the next trial if it is time.
+
+        More threads are tried where those at work wait.
+        """
         trial, best = self._rates[self._now], self._rates[self._best]
         if self._now != self._best:
             if trial > _GAIN * best:
@@ -160,7 +175,7 @@ class Pace:
         while self._to_try:
             kind, value = self._to_try[0]
             setting = Setting(value, self._best.batch) if kind == "threads" else Setting(self._best.threads, value)
-            if setting not in self._rates:
+            if setting not in self._rates and (waits or setting.threads <= self._best.threads):
                 may_lose = _may_lose(self._best, setting)
                 if self._lost + may_lose > _MOST_LOST * (now - self._first):
                     break  # the best one is measured again until then

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from buffycoat.predict.look import Looked
     from buffycoat.predict.pace import Pace
     from buffycoat.predict.pipeline import Work
+    from buffycoat.predict.processes import Joined
     from buffycoat.records.card import BundleCard, OperatingPoint
 
 Image = Path | str | bytes | NDArray[np.uint8]
@@ -182,7 +183,7 @@ class Predictor:
         with self._hands(pace.more_hands, at_once=surely_many) as work:
             yield from pipeline.run(itertools.chain(first, source), _then(work, also), pace, stop=stop)
 
-    def _hands(self, joined: Callable[[], None], *, at_once: bool) -> AbstractContextManager[Work]:
+    def _hands(self, joined: Joined, *, at_once: bool) -> AbstractContextManager[Work]:
         """Return who does the work: this process, or others beside it; `joined` is called when there are more."""
         if not self._processes:
             return nullcontext(self.work)

@@ -50,9 +50,15 @@ class Process:
     """One worker process: handed photographs, it gives back results.
 
     Not safe to use from two threads at once.
+
+    Attributes
+    ----------
+    worked_s
+        Seconds of a processor it has used, as of its last answer.
     """
 
     def __init__(self, order: Order) -> None:
+        self.worked_s = 0.0
         context = worker_source.start()
         self._ours, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, order), daemon=True, name="buffycoat-worker")
@@ -86,7 +92,7 @@ class Process:
             self._ours.send((items, batch))
         except OSError as error:
             raise ProcessLostError from error
-        answer = self._receive()
+        answer, self.worked_s = self._receive()
         if isinstance(answer, BaseException):
             raise answer
         return list(answer)
@@ -115,6 +121,9 @@ class Process:
             raise ProcessLostError from error
 
 
+Joined = Callable[[Callable[[], float]], None]
+
+
 class Processes:
     """As many worker processes as are asked at once, started as they are needed.
 
@@ -125,19 +134,20 @@ class Processes:
     here
         Does the work on the calling thread while no process is ready.
     joined
-        Called when one more process takes part.
+        Called when one more process takes part, with what gives the seconds of a processor that all of them have used.
     at_once
         Whether processes are started with the first photographs, not after half a second's work.
     """
 
     def __init__(
-        self, order: Order, here: Work, joined: Callable[[], None] = lambda: None, *, at_once: bool = False
+        self, order: Order, here: Work, joined: Joined = lambda _worked: None, *, at_once: bool = False
     ) -> None:
         self._order, self._here, self._joined = order, here, joined
         self._lock = threading.Lock()
         self._idle: list[Process] = []
         self._all: set[Process] = set()
         self._asked = 0
+        self._worked_before_s = 0.0  # by those that are lost
         self._starting: list[threading.Thread] = []
         self._useless = False
         self._start_from = time.monotonic() + (0.0 if at_once else _AFTER_S)
@@ -175,6 +185,11 @@ class Processes:
         self._all.clear()
         self._idle.clear()
 
+    def worked_s(self) -> float:
+        """Return the seconds of a processor that the processes have used so far."""
+        with self._lock:
+            return self._worked_before_s + sum(process.worked_s for process in self._all)
+
     def _needs_another(self) -> bool:
         known = len(self._all) + len(self._starting)
         return not self._useless and self._asked > known and time.monotonic() >= self._start_from
@@ -193,7 +208,7 @@ class Processes:
             else:
                 self._idle.append(process)
         if process is not None:
-            self._joined()
+            self._joined(self.worked_s)
 
     def _ready(self) -> Process | None:
         """Return an idle process or else a new one; None where none can be started."""
@@ -239,11 +254,12 @@ class Processes:
     def _forget(self, process: Process) -> None:
         with self._lock:
             self._all.discard(process)
+            self._worked_before_s += process.worked_s
         process.end()
 
 
 @contextmanager
-def beside(order: Order, here: Work, joined: Callable[[], None], *, at_once: bool = False) -> Iterator[Work]:
+def beside(order: Order, here: Work, joined: Joined, *, at_once: bool = False) -> Iterator[Work]:
     """Yield work that is done by processes beside this one, which end with the context; see :class:`Processes`."""
     processes = Processes(order, here, joined, at_once=at_once)
     try:
@@ -286,6 +302,6 @@ def _serve(pipe: Connection, order: Order) -> None:
                 answer: object = predictor.work(items, batch)
             except Exception:  # noqa: BLE001 - a defect: raised again where it is seen
                 answer = RuntimeError(traceback.format_exc())
-            pipe.send(answer)
+            pipe.send((answer, time.process_time()))
     except (EOFError, OSError):
         return
