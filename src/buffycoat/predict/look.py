@@ -33,7 +33,7 @@ MOST_PIXELS = 100_000_000
 """Larger photographs are refused unless asked for."""
 
 _MOST_FILE_BYTES = 1 << 31
-_MOST_WAITING_BYTES = 8 << 20  # of photographs that are decoded and not looked at yet
+_MOST_WAITING_BYTES = 4 << 20  # of photographs that are decoded and not looked at yet
 
 Made = TypeVar("Made")
 
