@@ -171,6 +171,29 @@ def test_what_waits_is_looked_at_together_and_each_gets_its_own_answer() -> None
     assert len(sizes) < 12
 
 
+def test_a_thread_that_is_done_takes_what_waits_though_the_loop_is_busy() -> None:
+    times: dict[bytes, float] = {}
+
+    def look(contents: Sequence[bytes]) -> list[bytes | Exception]:
+        times.update(dict.fromkeys(contents, time.monotonic()))
+        time.sleep(0.05)
+        return list(contents)
+
+    async def ask() -> float:
+        gate = Gate(look, 1, 20, 10)
+        first = asyncio.create_task(gate.ask(b"first"))
+        await asyncio.sleep(0.01)
+        second = asyncio.create_task(gate.ask(b"second"))
+        await asyncio.sleep(0.01)
+        time.sleep(0.5)  # the loop parses a large request
+        free = time.monotonic()
+        await asyncio.gather(first, second)
+        return free
+
+    free = asyncio.run(ask())
+    assert times[b"second"] < free - 0.2
+
+
 def test_large_photographs_go_through_alone() -> None:
     sizes = []
 

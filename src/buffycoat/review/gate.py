@@ -1,12 +1,14 @@
 """The gate before the network: what waits goes through a few photographs at a time on each core, then a plain no.
 
 Photographs that wait anyway are looked at together: fewer, larger steps of the network, and one change of thread for
-several answers. One that comes alone goes through alone and at once.
+several answers. One that comes alone goes through alone and at once. A thread that is done takes what waits itself: it
+need not wait for the loop, which parses and answers meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,6 +23,7 @@ TOGETHER = 4
 """Photographs looked at together, at most: more gain little, and the first answer waits for the last."""
 
 _TOGETHER_BYTES = 8 << 20  # what is larger goes through alone
+_AHEAD = 1  # pieces of work that wait for a thread to take what waits then
 _FIRST_GUESS_SECONDS = 0.1
 _MEMORY = 0.1  # of the moving average
 
@@ -66,6 +69,7 @@ class Gate(Generic[T]):
         self._look, self._at_once, self._most, self._wait_seconds = look, at_once, waiting + at_once, wait_seconds
         self._threads = ThreadPoolExecutor(at_once, thread_name_prefix="gate")
         self._line: deque[_Waiting[T]] = deque()
+        self._line_lock = threading.Lock()
         self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._inside = 0
@@ -87,9 +91,10 @@ class Gate(Generic[T]):
         self.refuse_full()
         self._inside += 1
         one: _Waiting[T] = _Waiting(content)
-        self._line.append(one)
+        with self._line_lock:
+            self._line.append(one)
         too_long = asyncio.get_running_loop().call_later(self._wait_seconds, self._give_up, one)
-        if self._running < self._at_once:
+        if self._running < self._at_once + _AHEAD:
             self._running += 1
             task = asyncio.create_task(self._run())
             self._tasks.add(task)  # the loop itself would let it be collected
@@ -110,35 +115,44 @@ class Gate(Generic[T]):
             one.give(self._busy())
 
     def _leave_line(self, one: _Waiting[T]) -> bool:
-        if one not in self._line:
-            return False
-        self._line.remove(one)
-        return True
+        with self._line_lock:
+            if one not in self._line:
+                return False
+            self._line.remove(one)
+            return True
 
     async def _run(self) -> None:
         try:
             while self._line:
-                await self._answer_some(self._take())
+                answered, seconds = await asyncio.get_running_loop().run_in_executor(self._threads, self._answer_some)
+                for one, answer in answered:
+                    one.give(answer)
+                if answered:
+                    self._seconds += _MEMORY * (seconds / len(answered) - self._seconds)
         finally:
             self._running -= 1  # in the same step as the look at the line: who comes next begins anew
 
-    async def _answer_some(self, together: list[_Waiting[T]]) -> None:
+    def _answer_some(self) -> tuple[list[tuple[_Waiting[T], T | Exception]], float]:
+        """Look at some of the line; return them with their answers, and the seconds that took."""
+        together = self._take()
+        if not together:  # who waited has left the line
+            return [], 0.0
         began = time.monotonic()
-        answers = await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._answers, [one.content for one in together]
-        )
-        for one, answer in zip(together, answers, strict=True):
-            one.give(answer)
-        self._seconds += _MEMORY * ((time.monotonic() - began) / len(together) - self._seconds)
+        answers = self._answers([one.content for one in together])
+        return list(zip(together, answers, strict=True)), time.monotonic() - began
 
     def _take(self) -> list[_Waiting[T]]:
         """Take this core's share of the line, so that none of them is idle while another has several."""
-        share = min(TOGETHER, -(-len(self._line) // self._at_once))
-        taken = [self._line.popleft()]
-        size = len(taken[0].content)
-        while len(taken) < share and (size := size + len(self._line[0].content)) <= _TOGETHER_BYTES:
-            taken.append(self._line.popleft())
-        return taken
+        with self._line_lock:
+            share = min(TOGETHER, -(-len(self._line) // self._at_once))
+            taken: list[_Waiting[T]] = []
+            size = 0
+            while len(taken) < share:
+                size += len(self._line[0].content)
+                if taken and size > _TOGETHER_BYTES:
+                    break
+                taken.append(self._line.popleft())
+            return taken
 
     def _answers(self, contents: list[bytes]) -> Sequence[T | Exception]:
         """Look; where that fails, find out alone for which photograph, so that the others get their answers."""
