@@ -16,7 +16,7 @@ from typing import Any
 
 _PRELOADED = ["buffycoat.predict.processes", "buffycoat.predict.predictor", "onnxruntime", "cv2"]
 MANY = 300
-"""Files from which on processes started at once gain more than they cost (docs/results/predicting.md)."""
+"""Files from which on processes started at once cost no time (docs/results/predicting.md)."""
 
 
 def start() -> Any:
@@ -25,8 +25,9 @@ def start() -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
-    from multiprocessing import forkserver  # not on every system
+    from multiprocessing import forkserver, resource_tracker  # not on every system
 
+    resource_tracker.ensure_running()  # or its own start would let Ctrl-C through again before the server's
     # Deaf to Ctrl-C: while it imports, that would be a traceback.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

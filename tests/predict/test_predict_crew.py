@@ -57,6 +57,21 @@ def test_work_that_comes_one_by_one_is_done_after_fewer_are_wanted() -> None:
         assert [crew.submit(partial(int, place)).result(5) for place in range(30)] == list(range(30))
 
 
+def test_more_threads_join_in_what_was_given_before_they_were_wanted() -> None:
+    wanted, work = [3], Watched()
+    with Crew[int](lambda: wanted[0]) as crew:
+        for future in [crew.submit(work) for _ in range(9)]:
+            future.result(5)
+        wanted[0], work.most = 1, 0
+        waiting = [crew.submit(work) for _ in range(40)]
+        waiting[5].result(5)
+        assert work.most == 1
+        wanted[0] = 3
+        for future in waiting:
+            future.result(5)
+        assert work.most == 3
+
+
 def test_what_is_raised_is_raised_where_the_result_is_asked_for() -> None:
     def fail() -> int:
         raise ZeroDivisionError

@@ -23,7 +23,7 @@ def _drive(pace: Pace, clock: Clock, speed: Callable[[Setting], float], handfuls
     for _ in range(handfuls):
         setting = Setting(pace.threads, pace.batch)
         clock.now += setting.batch / speed(setting)
-        pace.done(setting.batch)
+        pace.done(setting.batch, setting.threads * setting.batch / speed(setting))
 
 
 def _waiting(cores: int, clock: Clock, **fixed: int) -> Pace:
@@ -60,24 +60,26 @@ def test_what_the_user_fixes_stays() -> None:
     clock = Clock()
     pace = Pace(4, threads=3, batch=5, clock=clock)
     _drive(pace, clock, lambda setting: 100.0)
-    assert (pace.threads, pace.batch, pace.most_threads) == (3, 5, 3)
+    assert (pace.threads, pace.batch) == (3, 5)
+    assert set(pace.rates) == {Setting(3, 5)}
     pace = Pace(4, threads=1, clock=clock)
     _drive(pace, clock, lambda setting: 100.0 * setting.batch)
     assert pace.settled == Setting(1, 8)
 
 
-def test_a_run_of_seconds_is_hardly_spent_on_settings_that_lose() -> None:
+@pytest.mark.parametrize("fastest", [600.0, 20.0, 4.0, 1.0])
+def test_little_time_is_lost_to_settings_that_lose(fastest: float) -> None:
     def speed(setting: Setting) -> float:
-        return 600.0 if setting.threads == 2 else 300.0
+        return {1: 0.5, 2: 1.0, 3: 0.75}[setting.threads] * fastest
 
-    for handfuls in (500, 2000, 20_000):
+    for handfuls in (100, 500, 2000, 20_000):
         clock = Clock()
         pace = _waiting(2, clock)
         done = 0
         for _ in range(handfuls):
             done += pace.batch
             _drive(pace, clock, speed, 1)
-        assert done / clock.now > 0.95 * 600.0
+        assert done / clock.now > 0.95 * fastest
 
 
 def test_a_trial_that_may_lose_waits_until_it_is_a_small_share_of_the_run() -> None:
@@ -111,6 +113,15 @@ def test_a_handful_takes_a_tenth_of_a_second(speed: float, expected: int) -> Non
     assert pace.handful == 8
     _drive(pace, clock, lambda setting: speed, 2000)
     assert pace.handful == expected
+
+
+def test_a_handful_becomes_small_where_photographs_become_slow() -> None:
+    clock = Clock()
+    pace = Pace(2, clock=clock)
+    _drive(pace, clock, lambda setting: 700.0, 20_000)
+    assert pace.handful == 35
+    pace.done(pace.handful, 35.0)
+    assert pace.handful == 8
 
 
 def test_a_handful_holds_a_batch() -> None:

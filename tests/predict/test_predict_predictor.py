@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import weakref
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -122,6 +124,25 @@ def test_a_fault_stays_with_its_image(
     assert len(results[6].cells) == 1
     with pytest.raises(TypeError, match="int"):
         predictor.predict([3])  # type: ignore[list-item]
+
+
+def test_a_large_photograph_is_let_go_before_the_next_is_decoded(
+    predictor: Predictor, photographs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: list[weakref.ref[Rgb]] = []
+
+    def decoded(*given: Any) -> Any:
+        assert not [one for one in alive if one() is not None]
+        rgb, size = decode(*given)
+        alive.append(weakref.ref(rgb))
+        return rgb, size
+
+    decode = look.decode
+    monkeypatch.setattr(look, "_MOST_WAITING_BYTES", 0)
+    monkeypatch.setattr(look, "decode", decoded)
+    results = predictor.predict([photographs / "0.jpg", photographs / "1.jpg", photographs / "0.jpg"])
+    assert [result.error for result in results] == [None] * 3
+    assert len(alive) == 3
 
 
 def test_colour_decides_and_the_operating_point_abstains(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +139,9 @@ class _Fragile:
 
     def wait(self) -> None: ...
 
-    def end(self) -> None:
+    def let_go(self) -> None: ...
+
+    def end(self, patience_s: float = 0) -> None:
         self.alive = False
 
     def fate(self) -> str:
@@ -166,6 +170,64 @@ def test_the_photograph_that_fells_a_process_is_named_and_the_others_are_answere
         None,
         None,
     ]
+
+
+class _Slow(_Fragile):
+    """Stands for a process that is killed while it looks."""
+
+    asked = threading.Event()
+
+    def ask(self, items: Sequence[Item], _: int) -> list[PhotographResult]:
+        if items[0].name == "slow":
+            self.asked.set()
+            _until(lambda: not self.alive)
+            raise ProcessLostError
+        return super().ask(items, _)
+
+
+def test_who_asks_while_all_is_closed_starts_nothing_and_accuses_nobody(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch, at_once: None
+) -> None:
+    monkeypatch.setattr(processes, "Process", _Slow)
+    team = Processes(Order(predictor.bundle, 1, MOST_PIXELS), predictor.work)
+    _ready(team, [Item("x", None, error="x")])
+    made = _Slow.made
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(team.work, [Item("slow", b""), Item("next", b"")], 8)
+        assert _Slow.asked.wait(10)
+        team.close(patience_s=0)
+        with pytest.raises(ProcessLostError):
+            asked.result(10)
+    assert _Slow.made == made
+
+
+def test_a_process_that_cannot_be_forked_leaves_the_work_here(
+    predictor: Predictor, photographs: Path, monkeypatch: pytest.MonkeyPatch, at_once: None
+) -> None:
+    def gone(order: Order) -> None:
+        raise EOFError("unexpected EOF")  # as where the process they are forked from was killed
+
+    monkeypatch.setattr(processes, "Process", gone)
+    team = Processes(Order(predictor.bundle, 1, MOST_PIXELS), predictor.work)
+    items = _items(photographs)
+    expected = predictor.work(items, 8)
+    assert team.work(items, 8) == expected
+    _until(lambda: team._useless)
+    assert not team._starting
+    assert team.work(items, 8) == expected
+    team.close()
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_processes_are_started_at_once_where_that_was_asked_for(
+    predictor: Predictor, photographs: Path, monkeypatch: pytest.MonkeyPatch, at_once: bool
+) -> None:
+    monkeypatch.setattr(processes, "Process", _Fragile)
+    monkeypatch.setattr(processes, "_AFTER_S", 60.0)
+    before = _Fragile.made
+    other = Predictor(predictor.bundle, processes=True)
+    list(other.run(_items(photographs), surely_many=at_once))
+    assert (_Fragile.made > before) == at_once
 
 
 def test_what_lies_in_a_storage_is_read_before_it_travels(photographs: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -77,7 +78,8 @@ def predict(
     """Classify photographs; the exit code is 1 where any could not be read."""
     many = engine == "processes" and worker_source.surely_many(paths)
     if many:
-        worker_source.start()
+        with suppress(OSError):  # it is tried again when there is work, and done without where that fails
+            worker_source.start()
     with uncollected():
         from buffycoat.cli.predicting import Options, run_predict
 

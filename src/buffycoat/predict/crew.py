@@ -22,7 +22,7 @@ class Crew(Generic[Done]):
     Parameters
     ----------
     wanted
-        How many may work now; asked before each piece is taken. Threads are started as they are wanted.
+        How many may work now, one at least; asked before each piece is taken. Threads are started as they are wanted.
     """
 
     def __init__(self, wanted: Callable[[], int]) -> None:
@@ -58,16 +58,19 @@ class Crew(Generic[Done]):
             self._queue.append((future, call))
             while len(self._threads) < self._wanted():
                 self._start_one()
-            if self._parked and len(self._threads) - self._parked < self._wanted():
-                self._more_wanted.notify_all()
+            self._wake_parked()
             self._work_there.notify()
         return future
 
     def _start_one(self) -> None:
         place = len(self._threads)
         thread = threading.Thread(target=self._work, args=(place,), name=f"buffycoat-{place}", daemon=True)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
+
+    def _wake_parked(self) -> None:
+        if self._parked and len(self._threads) - self._parked < self._wanted():
+            self._more_wanted.notify_all()
 
     def _work(self, place: int) -> None:
         while (taken := self._take(place)) is not None:
@@ -89,6 +92,7 @@ class Crew(Generic[Done]):
                     self._more_wanted.wait()
                     self._parked -= 1
                 elif self._queue:
+                    self._wake_parked()
                     return self._queue.popleft()
                 else:
                     self._work_there.wait()

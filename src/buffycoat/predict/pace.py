@@ -73,14 +73,14 @@ class Pace:
         self._clock = clock
         self._lock = threading.Lock()
         first = Setting(threads or cores, batch or START_BATCH)
-        self.most_threads = threads or (cores + max(1, cores // 2))
         self._now = first
         self._best = first
         self._rates: dict[Setting, float] = {}
         self._first = clock()
         self._lost = 0.0
         self._worked: Callable[[], float] = time.process_time
-        self._to_try = _plan(first, self.most_threads, fix_threads=threads is not None, fix_batch=batch is not None)
+        self._to_try = _plan(first, fix_threads=threads is not None, fix_batch=batch is not None)
+        self._photograph_s = 0.0  # that a thread takes for one, lately
         self._begin()
 
     @property
@@ -95,9 +95,9 @@ class Pace:
 
     @property
     def handful(self) -> int:
-        """Photographs that a thread takes at once now: the more, the faster they are."""
-        rate = self._rates.get(self._best, 0.0) / self._best.threads
-        return max(_LEAST_HANDFUL, self._now.batch, min(_MOST_HANDFUL, round(rate * _HANDFUL_S)))
+        """Photographs that a thread takes at once now: a batch, or more where they are fast."""
+        fast = min(_MOST_HANDFUL, round(_HANDFUL_S / self._photograph_s)) if self._photograph_s else 0
+        return max(_LEAST_HANDFUL, self._now.batch, fast)
 
     @property
     def settled(self) -> Setting | None:
@@ -109,9 +109,11 @@ class Pace:
         """Photographs a second, of every setting measured so far."""
         return dict(self._rates)
 
-    def done(self, photographs: int) -> None:
-        """Count photographs that were looked at; this may change the setting."""
+    def done(self, photographs: int, seconds: float) -> None:
+        """Count photographs that a thread looked at in so many seconds; this may change the setting."""
         with self._lock:
+            each = seconds / photographs
+            self._photograph_s = (self._photograph_s + each) / 2 if self._photograph_s else each
             self._count(photographs)
 
     def more_hands(self, worked: Callable[[], float]) -> None:
@@ -176,7 +178,7 @@ class Pace:
             kind, value = self._to_try[0]
             setting = Setting(value, self._best.batch) if kind == "threads" else Setting(self._best.threads, value)
             if setting not in self._rates and (waits or setting.threads <= self._best.threads):
-                may_lose = _may_lose(self._best, setting)
+                may_lose = _may_lose(self._best, setting, self._photograph_s * self.handful)
                 if self._lost + may_lose > _MOST_LOST * (now - self._first):
                     break  # the best one is measured again until then
                 self._lost += _START_S / self._best.threads if setting.threads > self._best.threads else 0.0
@@ -187,20 +189,26 @@ class Pace:
         self._begin()
 
 
-def _may_lose(best: Setting, trial: Setting) -> float:
-    """Return the seconds of work that a trial loses where it gains nothing."""
-    if trial.threads < best.threads:
-        return (_WARM_UP_S + _WINDOW_S / 3) * (1 - trial.threads / best.threads)
-    return _START_S / best.threads if trial.threads > best.threads else 0.0
+def _may_lose(best: Setting, trial: Setting, handful_s: float) -> float:
+    """Return the seconds of work that a trial may well lose; a handful takes a thread `handful_s`.
+
+    One thread less does so much less, and one more may hinder the others by as much.
+    """
+    if trial.threads == best.threads:
+        return 0.0
+    between = handful_s / trial.threads
+    lasts = max(_WARM_UP_S, between) + max(_WINDOW_S / 3, _LEAST_HANDFULS / 3 * between)
+    fewer, more = sorted((trial.threads, best.threads))
+    return lasts * (1 - fewer / more) + (_START_S / best.threads if trial.threads > best.threads else 0.0)
 
 
-def _plan(first: Setting, most_threads: int, *, fix_threads: bool, fix_batch: bool) -> list[tuple[str, int]]:
+def _plan(first: Setting, *, fix_threads: bool, fix_batch: bool) -> list[tuple[str, int]]:
     """Return what is worth trying, in order."""
     plan: list[tuple[str, int]] = []
     if not fix_batch:
         plan += [("batch", size) for size in BATCHES if size != first.batch]
     if not fix_threads:
-        more = sorted({first.threads + 1, most_threads} - {first.threads})
-        fewer = {max(1, first.threads - 1)} - {first.threads}  # last: a trial of it loses most
-        plan += [("threads", count) for count in (*more, *fewer) if count <= most_threads]
+        more = sorted({first.threads + 1, first.threads + max(1, first.threads // 2)})
+        fewer = [first.threads - 1] if first.threads > 1 else []  # last: a trial of it loses most
+        plan += [("threads", count) for count in (*more, *fewer)]
     return plan

@@ -1,14 +1,14 @@
 """Many photographs at once: decode, find, crop and infer overlap, the answers come in the order of the inputs.
 
 A worker thread takes a handful of photographs from decoding to the network's answer. While one worker infers another
-decodes (both outside Python's lock), every core stays busy, and a photograph never leaves the cache of the core that
-decoded it. At most a few handfuls are under way, and of bytes that came out of archives at most `MOST_BYTES`: memory
-does not grow with the number of inputs.
+decodes (both outside Python's lock), and every core stays busy. At most a few handfuls are under way, and of bytes that
+came out of archives at most `MOST_BYTES`: memory does not grow with the number of inputs.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -86,8 +86,9 @@ def _take(source: Iterator[Item], size: int, most_bytes: int, stop: threading.Ev
 
 
 def _do(handful: Sequence[Item], work: Work, pace: Pace) -> list[PhotographResult]:
+    began = time.monotonic()
     results = work(handful, pace.batch)
-    pace.done(len(handful))
+    pace.done(len(handful), time.monotonic() - began)
     return results
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -167,7 +168,7 @@ class Predictor:
         from buffycoat.settings import usable_cores
 
         source = iter(items)
-        first: list[Item] = []
+        first: deque[Item] = deque()
         heavy = 0
         for item in source:
             first.append(item)
@@ -176,12 +177,13 @@ class Predictor:
                 break
         if len(first) <= _FEW and heavy < pipeline.MOST_BYTES:
             if not (stop is not None and stop.is_set()):
-                yield from _then(self.work, also)(first, 1)
+                yield from _then(self.work, also)(list(first), 1)
             return
+        del item
         pace = Pace(usable_cores(), threads=self._threads, batch=self._batch)
         self.pace = pace
         with self._hands(pace.more_hands, at_once=surely_many) as work:
-            yield from pipeline.run(itertools.chain(first, source), _then(work, also), pace, stop=stop)
+            yield from pipeline.run(itertools.chain(_handing_over(first), source), _then(work, also), pace, stop=stop)
 
     def _hands(self, joined: Joined, *, at_once: bool) -> AbstractContextManager[Work]:
         """Return who does the work: this process, or others beside it; `joined` is called when there are more."""
@@ -292,6 +294,12 @@ def _then(work: Work, also: Also | None) -> Work:
         return results
 
     return both
+
+
+def _handing_over(items: deque[Item]) -> Iterator[Item]:
+    """Yield the items and hold none that was taken."""
+    while items:
+        yield items.popleft()
 
 
 def _operating_point(card: BundleCard, views: int) -> OperatingPoint:

@@ -1,7 +1,7 @@
 """Worker processes beside this one: what they look at does not wait for this process's Python lock.
 
-Finding a cell is a hundred short calls, each of which takes the lock again; two threads spend a fifth of their time
-waiting for one another (docs/results/predicting.md). Processes do not. They are started while the work goes on, on the
+Finding a cell is a hundred short calls, each of which takes the lock again: two threads wait for one another part of
+their time. Processes do not. They are started while the work goes on, on the
 threads of this process until then, so that a few photographs never wait for one; and a photograph that makes a process
 fall over costs one row and not the run.
 """
@@ -97,10 +97,14 @@ class Process:
             raise answer
         return list(answer)
 
-    def end(self) -> None:
-        """Let it end; one that does not is killed."""
-        self._ours.close()  # it waits for photographs, and sees that there will be none
-        self._process.join(_PATIENCE_S)
+    def let_go(self) -> None:
+        """Let it end: it waits for photographs, and sees that there will be none."""
+        self._ours.close()
+
+    def end(self, patience_s: float = _PATIENCE_S) -> None:
+        """Wait for its end; one that does not come to it is killed."""
+        self.let_go()
+        self._process.join(patience_s)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
@@ -149,7 +153,7 @@ class Processes:
         self._asked = 0
         self._worked_before_s = 0.0  # by those that are lost
         self._starting: list[threading.Thread] = []
-        self._useless = False
+        self._useless = self._closed = False
         self._start_from = time.monotonic() + (0.0 if at_once else _AFTER_S)
 
     def work(self, items: Sequence[Item], batch: int) -> list[PhotographResult]:
@@ -174,16 +178,22 @@ class Processes:
             return self._here(items, batch)
         return self._ask(process, [fetched(item) for item in items], batch)
 
-    def close(self) -> None:
-        """End every process."""
+    def close(self, patience_s: float = _PATIENCE_S) -> None:
+        """End every process, and start no other, though threads may still ask; none is waited for longer than this."""
         with self._lock:
+            self._closed = True
             starting = list(self._starting)
         for thread in starting:
             thread.join()
-        for process in self._all:
-            process.end()
-        self._all.clear()
-        self._idle.clear()
+        with self._lock:
+            processes = list(self._all)
+            self._all.clear()
+            self._idle.clear()
+        for process in processes:
+            process.let_go()
+        until = time.monotonic() + patience_s
+        for process in processes:
+            process.end(max(0.0, until - time.monotonic()))
 
     def worked_s(self) -> float:
         """Return the seconds of a processor that the processes have used so far."""
@@ -192,7 +202,7 @@ class Processes:
 
     def _needs_another(self) -> bool:
         known = len(self._all) + len(self._starting)
-        return not self._useless and self._asked > known and time.monotonic() >= self._start_from
+        return not (self._useless or self._closed) and self._asked > known and time.monotonic() >= self._start_from
 
     def _begin_one(self) -> None:
         thread = threading.Thread(target=self._start, name="buffycoat-start", daemon=True)
@@ -200,9 +210,13 @@ class Processes:
         thread.start()
 
     def _start(self) -> None:
-        process = self._new()
+        process = None
+        try:
+            process = self._new()
+        finally:
+            with self._lock:
+                self._starting.remove(threading.current_thread())
         with self._lock:
-            self._starting.remove(threading.current_thread())
             if process is None:
                 self._useless = True  # the threads of this process go on alone
             else:
@@ -218,10 +232,13 @@ class Processes:
 
     def _new(self) -> Process | None:
         """Return one more process that is ready; None where none can be started."""
+        if self._closed:
+            return None
         try:
             process = Process(self._order)
             process.wait()
-        except (ProcessLostError, OSError, AssertionError):  # a daemon may have no children, says an assertion
+        # The process that workers are forked from may be gone (EOFError); a daemon may have no children (an assertion).
+        except (ProcessLostError, OSError, EOFError, AssertionError):
             return None
         with self._lock:
             self._all.add(process)
@@ -233,6 +250,8 @@ class Processes:
             results = process.ask(items, batch)
         except ProcessLostError:
             self._forget(process)
+            if self._closed:
+                raise  # nobody waits for the answer
             if len(items) > 1:
                 return [self._alone(item, batch) for item in items]
             return [_unanswered(items[0], f"made the program that looked at it stop ({process.fate()})")]
@@ -264,8 +283,10 @@ def beside(order: Order, here: Work, joined: Joined, *, at_once: bool = False) -
     processes = Processes(order, here, joined, at_once=at_once)
     try:
         yield processes.work
-    finally:
-        processes.close()
+    except BaseException:  # stopped, or no more is wanted: what is under way is for nobody
+        processes.close(patience_s=0)
+        raise
+    processes.close()
 
 
 def fetched(item: Item) -> Item:
@@ -303,5 +324,6 @@ def _serve(pipe: Connection, order: Order) -> None:
             except Exception:  # noqa: BLE001 - a defect: raised again where it is seen
                 answer = RuntimeError(traceback.format_exc())
             pipe.send((answer, time.process_time()))
+            del items, answer  # or they were held until the next come, and beside them
     except (EOFError, OSError):
         return

@@ -129,6 +129,7 @@ class Gate(Generic[T]):
                     one.give(answer)
                 if answered:
                     self._seconds += _MEMORY * (seconds / len(answered) - self._seconds)
+                    del answered, one, answer  # or they were held while the next are looked at
         finally:
             self._running -= 1  # in the same step as the look at the line: who comes next begins anew
 
