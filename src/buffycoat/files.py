@@ -25,6 +25,42 @@ IF_FULL = "Free some room and run the command again."
 """What to do about a full disk, unless the caller knows better."""
 
 
+class Trail:
+    """The folders above the one that is looked at: tells a link that leads back to one of them.
+
+    Examples
+    --------
+    >>> trail = Trail()
+    >>> trail.enter("."), trail.enter("."), trail.leave(), trail.enter(".")
+    (True, False, None, True)
+    """
+
+    def __init__(self) -> None:
+        self._above: list[tuple[int, int]] = []
+        self._within: set[tuple[int, int]] = set()
+
+    def enter(self, folder: str | Path) -> bool:
+        """Go into a folder; return whether that could be done: whether it is not among those above.
+
+        Raises
+        ------
+        OSError
+            There is none.
+        """
+        status = os.stat(folder)  # noqa: PTH116 (a path object each is slow)
+        mark = (status.st_dev, status.st_ino)
+        if mark in self._within:
+            return False
+        self._above.append(mark)
+        self._within.add(mark)
+        return True
+
+    def leave(self) -> None:
+        """Go back out of the folder entered last; out of the first there is no way."""
+        if self._above:
+            self._within.discard(self._above.pop())
+
+
 @contextmanager
 def replacing(path: Path, *, mode: int | None = None, durable: bool = False, if_full: str = IF_FULL) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes its place in one step.

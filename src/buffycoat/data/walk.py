@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from buffycoat.errors import DataError
+from buffycoat.files import Trail
 from buffycoat.imaging.decode import IMAGE_SUFFIXES
 from buffycoat.records.documents import Fault
 
@@ -86,26 +87,20 @@ def images_below(folder: Path, under: str = "") -> Iterator[str]:
     DataError
         A folder may not be read.
     """
-    above: list[tuple[int, int]] = []
-    within: set[tuple[int, int]] = set()
+    trail = Trail()
     waiting: list[Iterator[tuple[Path, str]]] = [iter([(folder, under)])]
     while waiting:
         place, before = next(waiting[-1], (None, ""))
         if place is None:
             waiting.pop()
-            if above:
-                within.discard(above.pop())
+            trail.leave()
             continue
         folders, files = listing(place)
-        status = place.stat()
-        mark = (status.st_dev, status.st_ino)
-        if mark in within:
+        if not trail.enter(place):
             continue
         for name in files:
             if is_image(name):
                 yield f"{before}{name}"
-        above.append(mark)
-        within.add(mark)
         waiting.append(iter([(place / name, f"{before}{name}/") for name in folders]))
 
 

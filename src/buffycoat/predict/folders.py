@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
+from buffycoat.files import Trail
 from buffycoat.predict.listing import Folder
 
 
@@ -15,28 +15,22 @@ def folders_below(top: str) -> Iterator[tuple[str, Folder | str]]:
     Links to folders are followed; one that leads back to a folder above it is not entered again. What
     :func:`buffycoat.predict.listing.is_aside` names is not entered.
     """
-    above: list[tuple[int, int]] = []
-    within: set[tuple[int, int]] = set()
+    trail = Trail()
     waiting: list[Iterator[str]] = [iter((top,))]
     while waiting:
         path = next(waiting[-1], None)
         if path is None:
             waiting.pop()
-            if above:
-                within.discard(above.pop())
+            trail.leave()
             continue
         try:
-            status = Path(path).stat()
-            mark = (status.st_dev, status.st_ino)
-            if mark in within:
-                continue
             folder = Folder(path)
+            if not trail.enter(path):
+                continue
         except OSError as error:
             yield path, f"the folder cannot be read ({error.strerror or error})"
             continue
         yield path, folder
-        above.append(mark)
-        within.add(mark)
         waiting.append(_inside(path, folder))
 
 
