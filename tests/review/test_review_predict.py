@@ -185,7 +185,7 @@ def test_a_thread_that_is_done_takes_what_waits_though_the_loop_is_busy() -> Non
         await asyncio.sleep(0.01)
         second = asyncio.create_task(gate.ask(b"second"))
         await asyncio.sleep(0.01)
-        time.sleep(0.5)  # the loop parses a large request
+        time.sleep(1)  # the loop parses a large request
         free = time.monotonic()
         await asyncio.gather(first, second)
         return free
