@@ -6,9 +6,7 @@ process has loaded anything itself: then both load at once.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import sys
 from collections.abc import Iterable
 from itertools import islice
@@ -21,6 +19,9 @@ MANY = 300
 
 def start() -> Any:
     """Start it where it does not run yet; return the context (:mod:`multiprocessing`) to make processes with."""
+    import multiprocessing  # no command that needs no workers waits for it
+    import signal
+
     if sys.platform == "win32":  # there are no forks
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

@@ -155,12 +155,18 @@ class _Fragile:
         return [PhotographResult(item.name, 1, 1, None, (), "none") for item in items]
 
 
+def _team_of(kind: type[_Fragile], predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> Processes:
+    """Return a team whose processes are of this kind, one of them ready."""
+    monkeypatch.setattr(processes, "Process", kind)
+    team = Processes(Order(predictor.bundle, 1, MOST_PIXELS), predictor.work)
+    _ready(team, [Item("x", None, error="x")])
+    return team
+
+
 def test_the_photograph_that_fells_a_process_is_named_and_the_others_are_answered(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch, at_once: None
 ) -> None:
-    monkeypatch.setattr(processes, "Process", _Fragile)
-    team = Processes(Order(predictor.bundle, 1, MOST_PIXELS), predictor.work)
-    _ready(team, [Item("x", None, error="x")])
+    team = _team_of(_Fragile, predictor, monkeypatch)
     items = [Item(name, b"") for name in ("a", "poison", "b", "c")]
     found = team.work(items, 8)
     team.close()
@@ -189,9 +195,7 @@ class _Slow(_Fragile):
 def test_who_asks_while_all_is_closed_starts_nothing_and_accuses_nobody(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch, at_once: None
 ) -> None:
-    monkeypatch.setattr(processes, "Process", _Slow)
-    team = Processes(Order(predictor.bundle, 1, MOST_PIXELS), predictor.work)
-    _ready(team, [Item("x", None, error="x")])
+    team = _team_of(_Slow, predictor, monkeypatch)
     made = _Slow.made
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(team.work, [Item("slow", b""), Item("next", b"")], 8)
@@ -248,9 +252,7 @@ def test_what_lies_in_a_storage_is_read_before_it_travels(photographs: Path) -> 
 def test_where_no_other_process_starts_no_photograph_is_accused(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch, at_once: None
 ) -> None:
-    monkeypatch.setattr(processes, "Process", _Fragile)
-    team = Processes(Order(predictor.bundle, 1, MOST_PIXELS), predictor.work)
-    _ready(team, [Item("x", None, error="x")])
+    team = _team_of(_Fragile, predictor, monkeypatch)
 
     def refuse(order: Order) -> None:
         raise OSError("no memory")

@@ -254,7 +254,7 @@ def part_by_nuclei(
 
 
 def _nuclei_apart(body: Mask, nuclei: Mask) -> list[NDArray[np.bool_]]:
-    own = np.asarray(cv2.morphologyEx(cv2.bitwise_and(body, nuclei), cv2.MORPH_OPEN, disc(2)), np.uint8)
+    own = morph(np.asarray(cv2.bitwise_and(body, nuclei), np.uint8), cv2.MORPH_OPEN, 2)
     count, labels = cv2.connectedComponents(cv2.bitwise_and(grow(own, _APART), body))
     cores = [(labels == k) & (own > 0) for k in range(1, count)]
     return [core for core in cores if np.count_nonzero(core) >= _LEAST_OWN_NUCLEUS_AREA]

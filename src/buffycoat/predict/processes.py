@@ -1,9 +1,8 @@
 """Worker processes beside this one: what they look at does not wait for this process's Python lock.
 
 Finding a cell is a hundred short calls, each of which takes the lock again: two threads wait for one another part of
-their time. Processes do not. They are started while the work goes on, on the
-threads of this process until then, so that a few photographs never wait for one; and a photograph that makes a process
-fall over costs one row and not the run.
+their time. Processes do not. They are started while the work goes on, on the threads of this process until then, so
+that a few photographs never wait for one. A photograph that makes a process fall over costs one row and not the run.
 """
 
 from __future__ import annotations
